@@ -1,0 +1,58 @@
+# `make help` says what there is. Everything stands on files, so nothing is done twice.
+
+PORT ?= 8000
+HOST ?= 0.0.0.0
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# BentoML reports usage to its makers unless told not to.
+export BENTOML_DO_NOT_TRACK = True
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test test-slow check bento lock clean
+
+help:  ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/setup.done  ## Make .venv, install what serving needs, prepare the weights
+	@$(BIN)/python -m pipeline.model
+
+serve: setup  ## Serve on port 8000 (PORT=9000 for another)
+	@exec $(BIN)/bentoml serve --host $(HOST) --port $(PORT)
+
+test: $(VENV)/dev.done setup  ## Run the tests (at most 10 minutes)
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/dev.done setup  ## Run the tests that take longer
+	@$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/dev.done  ## Run ruff and mypy --strict
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bento: setup  ## Build the Bento
+	@$(BIN)/bentoml build
+
+lock: $(VENV)/dev.done  ## Lock the dependencies again (UPGRADE=--upgrade for newer versions)
+	@$(BIN)/python requirements/lock.py $(UPGRADE)
+
+clean:  ## Remove .venv; the weights stay in BentoML's store
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "setup: Python 3.11 or newer is needed; this is %d.%d. Name another: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "setup: making $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "setup: the venv module failed; on Debian: apt install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/setup.done: requirements/setup.txt | $(BIN)/python
+	$(call install,requirements/setup.txt)
+
+$(VENV)/dev.done: requirements/dev.txt | $(BIN)/python
+	$(call install,requirements/dev.txt)
+
+define install
+	@echo "setup: installing $(1)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r $(1) \
+	  || { echo "setup: the packages could not be installed; is the network there? Run the same command again." >&2; exit 1; }
+	@touch $@
+endef

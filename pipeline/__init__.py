@@ -1,0 +1,21 @@
+"""The work of background removal; knows nothing of serving.
+
+    str    download.py   a URL, checked by urls.py and addresses.py
+     ↓
+    bytes  decode.py     what the source sent
+     ↓
+    Picture              upright, 8-bit sRGB, with the source's own transparency
+     ↓     segment.py    reduced to the model's size
+    Prediction           what is salient, 0 to 255, 320 × 320
+     ↓     subject.py    connected components
+    Subject              the mask of the chosen parts
+     ↓     matte.py      enlarged
+    Matte                alpha at full resolution, and the subject's box
+     ↓     encode.py
+    bytes                PNG or WebP
+
+`flow.py` composes the arrows from decode to encode in one function. Each arrow is one file with one public verb and takes what the
+last one gave. Beside them stand settings.py, options.py, errors.py, and model.py, which sets the weights up before serving.
+
+Nothing is imported here: the supervisor process reads the settings and must not pay for numpy.
+"""

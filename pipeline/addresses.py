@@ -1,0 +1,65 @@
+"""Is this address public? Pure, and tested by table.
+
+IPv4 is refused by list; IPv6 is accepted only inside 2000::/3, the range that IANA allocates from, less the special blocks
+inside it. So every embedding of an IPv4 address (mapped ::ffff:0:0/96, compatible ::/96, translated ::ffff:0:0:0/96, NAT64
+64:ff9b::/96 and 64:ff9b:1::/48) is refused by standing outside, and 6to4, Teredo and ISATAP by name.
+"""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+# IANA IPv4 Special-Purpose Address Registry (RFC 6890 and its updates), multicast, and the one cloud address outside them.
+_SPECIAL_V4 = tuple(
+    IPv4Network(network)
+    for network in (
+        "0.0.0.0/8",  # this network, RFC 791
+        "10.0.0.0/8",  # private, RFC 1918
+        "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; Alibaba's metadata is 100.100.100.200
+        "127.0.0.0/8",  # loopback, RFC 1122
+        "169.254.0.0/16",  # link-local, RFC 3927; most clouds' metadata
+        "172.16.0.0/12",  # private, RFC 1918
+        "192.0.0.0/24",  # IETF protocol assignments, RFC 6890; Oracle's metadata is 192.0.0.192
+        "192.0.2.0/24",  # documentation, RFC 5737
+        "192.31.196.0/24",  # AS112, RFC 7535
+        "192.52.193.0/24",  # automatic multicast tunnelling, RFC 7450
+        "192.88.99.0/24",  # 6to4 relay anycast, RFC 7526
+        "192.168.0.0/16",  # private, RFC 1918
+        "192.175.48.0/24",  # AS112, RFC 7534
+        "198.18.0.0/15",  # benchmarking, RFC 2544
+        "198.51.100.0/24",  # documentation, RFC 5737
+        "203.0.113.0/24",  # documentation, RFC 5737
+        "224.0.0.0/4",  # multicast, RFC 5771
+        "240.0.0.0/4",  # reserved and broadcast, RFC 1112 and 8190
+        "168.63.129.16/32",  # Azure's WireServer: looks public, answers inside every Azure machine
+    )
+)
+
+_GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")  # RFC 4291, IANA IPv6 Global Unicast Address Assignments
+
+# IANA IPv6 Special-Purpose Address Registry: the blocks inside 2000::/3.
+_SPECIAL_V6 = tuple(
+    IPv6Network(network)
+    for network in (
+        "2001::/23",  # IETF protocol assignments, RFC 2928: Teredo, benchmarking, ORCHID, AS112
+        "2001:db8::/32",  # documentation, RFC 3849
+        "2002::/16",  # 6to4, RFC 3056: embeds an IPv4 address
+        "2620:4f:8000::/48",  # AS112, RFC 7534
+        "3fff::/20",  # documentation, RFC 9637
+    )
+)
+
+# RFC 5214, section 6.1: an interface identifier of 0000:5efe or 0200:5efe embeds an IPv4 address.
+_ISATAP_IDENTIFIERS = (0x00005EFE, 0x02005EFE)
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether a host on the public internet may own this address.
+
+    A scoped IPv6 address (`fe80::1%eth0`) is never public.
+    """
+    if isinstance(address, IPv4Address):
+        return not any(address in network for network in _SPECIAL_V4)
+    if address.scope_id is not None or address not in _GLOBAL_UNICAST_V6:
+        return False
+    if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP_IDENTIFIERS:
+        return False
+    return not any(address in network for network in _SPECIAL_V6)

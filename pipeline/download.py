@@ -1,0 +1,167 @@
+"""URL -> bytes, safely: the only file that imports httpx.
+
+The guard stands where the connection is made. Each hop's host is resolved once, every answer must be public, and the connection
+goes to one of those very addresses while TLS and the Host header keep the name; a second look-up that answers otherwise
+(DNS rebinding) has no part in it. The transport is used without httpx's client, so there are no cookies, no proxy, no netrc and
+no redirect that was not checked here.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import httpx
+
+from pipeline.addresses import is_public
+from pipeline.errors import (
+    SourceHTTPError,
+    SourceTimeout,
+    SourceTooLarge,
+    SourceUnreachable,
+    TooManyRedirects,
+    UnsupportedEncoding,
+    URLNotAllowed,
+)
+from pipeline.settings import Settings
+from pipeline.urls import SourceURL, follow, parse_source_url
+
+MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+Address = IPv4Address | IPv6Address
+Resolver = Callable[[str, int], Awaitable[Sequence[Address]]]
+
+
+class Downloader:
+    """Fetches pictures for many requests at a time; holds no state from one to the next.
+
+    `resolve` and `tls` are the system's own unless a test gives others.
+    """
+
+    def __init__(self, settings: Settings, resolve: Resolver | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self._settings = settings
+        self._resolve = resolve or SystemResolver(threads=settings.max_waiting)
+        # Nothing is kept alive: a pooled connection belongs to an address, and another name may share it.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=tls or httpx.create_ssl_context(), trust_env=False, limits=limits
+        )
+
+    async def download(self, url: str) -> bytes:
+        """Return the bytes at `url`, at least 0 and at most `max_source_bytes` of them.
+
+        Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, SourceTooLarge, UnsupportedEncoding,
+        SourceUnreachable, or SourceTimeout once `download_timeout` seconds have passed over all hops together.
+        """
+        allowed = self._settings.allowed_private_hosts
+        source = parse_source_url(url, allowed)
+        try:
+            async with asyncio.timeout(self._settings.download_timeout):
+                for _ in range(MAX_REDIRECTS + 1):
+                    answer = await self._get(source)
+                    if isinstance(answer, bytes):
+                        return answer
+                    source = follow(source, answer, allowed)
+        except TimeoutError as exc:
+            raise SourceTimeout from exc
+        raise TooManyRedirects
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
+
+    async def _get(self, source: SourceURL) -> bytes | str:
+        """One hop: the picture's bytes, or the Location that a redirect names."""
+        response = await self._connect(source)
+        try:
+            location = response.headers.get("location")
+            if response.status_code in _REDIRECTS and location is not None:
+                return location
+            if response.status_code >= 500:
+                raise SourceUnreachable(f"The source failed with status {response.status_code}.")
+            if response.status_code != 200:
+                raise SourceHTTPError(response.status_code)
+            if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+                raise UnsupportedEncoding
+            return await self._read(response)
+        finally:
+            await response.aclose()
+
+    async def _connect(self, source: SourceURL) -> httpx.Response:
+        addresses = await self._checked_addresses(source)
+        for last, address in zip([False] * (len(addresses) - 1) + [True], addresses, strict=True):
+            try:
+                return await self._transport.handle_async_request(_request(source, address))
+            except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
+                if last:
+                    raise SourceUnreachable from exc
+            except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as exc:
+                raise SourceUnreachable from exc
+        raise SourceUnreachable
+
+    async def _checked_addresses(self, source: SourceURL) -> Sequence[Address]:
+        if source.address is not None:
+            return [source.address]  # parse_source_url has judged it
+        addresses = await self._resolve(source.host, source.port)
+        if (source.host, source.port) not in self._settings.allowed_private_hosts and not all(map(is_public, addresses)):
+            raise URLNotAllowed
+        return addresses
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        limit = self._settings.max_source_bytes
+        declared = response.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            raise SourceTooLarge(limit)
+        body = bytearray()
+        try:
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > limit:
+                    raise SourceTooLarge(limit)
+        except httpx.TransportError as exc:
+            raise SourceUnreachable from exc
+        return bytes(body)
+
+
+class SystemResolver:
+    """Looks names up as the system does, in threads of its own so that slow name servers delay nobody else."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+
+    async def __call__(self, host: str, port: int) -> Sequence[Address]:
+        """Return every address of `host`, in the system's order of preference; at least one.
+
+        Raises SourceUnreachable if there is none.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            answers = await loop.run_in_executor(self._threads, _look_up, host, port)
+        except (OSError, UnicodeError) as exc:
+            raise SourceUnreachable("The source's host name could not be resolved.") from exc
+        return answers
+
+
+def _look_up(host: str, port: int) -> Sequence[Address]:
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [ip_address(answer[4][0]) for answer in answers]
+
+
+def _request(source: SourceURL, address: Address) -> httpx.Request:
+    return httpx.Request(
+        "GET",
+        httpx.URL(scheme=source.scheme, host=str(address), port=source.port, raw_path=source.target.encode()),
+        headers={
+            "Host": source.netloc,
+            "User-Agent": "background-remover",
+            "Accept": "image/*",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+        },
+        # TLS asks for, and checks the certificate of, the name and not the address. One bound on each address's connection
+        # leaves time for the next; every other wait ends with the deadline over the whole download.
+        extensions={"sni_hostname": source.host, "timeout": {"connect": 4.0}},
+    )

@@ -1,0 +1,94 @@
+"""Prediction -> the mask of the chosen subject, by connected components. Pure numpy and scipy.
+
+A component is an 8-connected region of cells at least half as salient as the most salient visible one. The soft edge around the
+components, down to the last cell above 0, belongs to the component nearest to it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.errors import NoSubjectFound
+from pipeline.segment import Prediction
+
+# `all` keeps the parts of at least this share of the largest part's area (the contract).
+SMALLEST_PART = 0.01
+
+_EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
+
+# A picture whose neighbours are this unlike is noise: von Neumann's ratio (1941) is 1 for white noise, 0.88 for it after the
+# reduction to 320 × 320, at most 0.1 for photographs, and 0.49 for the busiest drawing among 600 test images.
+_NOISE_RATIO = 0.65
+# Below this peak the model is as unsure as it is of noise (0.04) and of flat pictures (0.002 to 0.06); photographs peak above 0.99.
+_UNSURE_PEAK = 0.5
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`mask`: uint8 (height, width) of the model's size, 0 outside the chosen parts. `confidence`: 0 to 1."""
+
+    mask: NDArray[np.uint8]
+    confidence: float
+
+
+def select(
+    prediction: Prediction,
+    small: NDArray[np.uint8],
+    visible: NDArray[np.uint8] | None,
+    parts: Literal["largest", "all"],
+) -> Subject:
+    """Keep the largest component, or every part of at least 1 % of its area.
+
+    `small` is the picture the model saw, uint8 (height, width, 3); `visible` the source's own alpha at that size, uint8
+    (height, width), or None if opaque. The confidence is the mean probability that the model gave to the kept components' cells
+    before the mask was stretched: near 1 for a clear subject, under 0.1 where the stretch has made a subject of next to nothing.
+
+    Raises NoSubjectFound for a picture of one colour, for noise, and where nothing salient is visible. Other weak pictures
+    (gradients, textures) are answered with a low confidence: tests on 600 images found faint but real subjects among them.
+    """
+    if _is_featureless(small, prediction.peak):
+        raise NoSubjectFound
+    mask = prediction.mask if visible is None else _stretch_to_visible(prediction.mask, visible)
+    salient = mask if visible is None else (mask * (visible / np.float32(255))).astype(np.uint8)
+    if not salient.any():
+        raise NoSubjectFound
+    labels, count = ndimage.label(salient * 2.0 >= salient.max(), _EIGHT_CONNECTED)
+    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    kept = areas >= SMALLEST_PART * areas.max() if parts == "all" else np.arange(count) == areas.argmax()
+    core = np.isin(labels, np.flatnonzero(kept) + 1)
+    chosen = np.where(_with_soft_edge(mask, labels, kept), mask, np.uint8(0))
+    return Subject(chosen, confidence=float(mask[core].mean()) / 255 * prediction.peak)
+
+
+def _is_featureless(small: NDArray[np.uint8], peak: float) -> bool:
+    if (small == small[0, 0]).all():
+        return True
+    if peak >= _UNSURE_PEAK:
+        return False
+    samples = small.astype(np.float32)
+    variance = samples.var(axis=(0, 1)).sum()
+    differences = (np.diff(samples, axis=0).var(axis=(0, 1)) + np.diff(samples, axis=1).var(axis=(0, 1))).sum() / 2
+    return bool(differences > _NOISE_RATIO * 2 * variance)
+
+
+def _stretch_to_visible(mask: NDArray[np.uint8], visible: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale the mask so that its most salient visible cell is 255: what the source hides must not make the rest faint."""
+    greatest = int(mask[visible > 0].max(initial=0))
+    if greatest == 0:
+        raise NoSubjectFound
+    return np.minimum(mask * (255.0 / greatest), 255).astype(np.uint8)
+
+
+def _with_soft_edge(mask: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which cells belong to the kept components: connected to one through cells above 0, and nearer to it than to a dropped one."""
+    is_kept = np.concatenate(([False], kept))
+    regions, _ = ndimage.label(mask > 0, _EIGHT_CONNECTED)
+    connected = np.isin(regions, np.unique(regions[is_kept[labels]])) & (regions > 0)
+    if kept.all():
+        return connected
+    rows, columns = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    nearest: NDArray[np.bool_] = is_kept[labels[rows, columns]]
+    return connected & nearest

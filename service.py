@@ -1,0 +1,204 @@
+"""The BentoML service: requests in, answers out. The only file that imports BentoML's server side.
+
+The supervisor process imports this file too, so what is heavy (numpy, onnxruntime, the pipeline's steps) is imported by the worker,
+in `__init__`.
+"""
+
+import asyncio
+import functools
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import bentoml
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipeline.clock import Clock
+from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory, StartupError
+from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_stored
+from pipeline.options import Options
+from pipeline.settings import load_settings
+from serving.answers import EXPOSED_HEADERS, error_response, picture_response
+from serving.exchange import current
+from serving.gate import UPLOAD_ROUTE, URL_ROUTE, Gate
+from serving.line import Line
+from serving.logs import LOGGER, configure_logging
+from serving.requests import URLRequest, read_upload, read_url_request
+
+Picture = Annotated[bytes, bentoml.validators.ContentType("image/png")]
+
+
+class Unread(bentoml.IODescriptor):
+    """What BentoML hands to a method: the request as it came, for `serving.requests` to read."""
+
+    request: Any
+
+
+class _ReadLater:
+    """Keeps BentoML's parser away, which fetches a URL given for a file and answers faults in shapes of its own."""
+
+    @classmethod
+    async def from_http_request(cls, request: Request, serde: object) -> bentoml.IODescriptor:
+        """Return the request itself, unread."""
+        return Unread.model_construct(request=request)
+
+
+class ByURL(_ReadLater, URLRequest, bentoml.IODescriptor):
+    """The fields of POST /remove-background, for the OpenAPI document and BentoML's client."""
+
+
+class ByUpload(_ReadLater, Options, bentoml.IODescriptor):
+    """The fields of POST /remove-background/upload, for the OpenAPI document and BentoML's client."""
+
+    image: Annotated[Path, bentoml.validators.ContentType("image/*")]
+
+
+@functools.cache
+def waiting_line() -> Line:
+    """The worker's one line, shared by the gate and the service."""
+    return Line(load_settings().max_waiting)
+
+
+class Front:
+    """The outermost middleware: the gate, and CORS around it where origins are set."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        settings = load_settings()
+        self._app: ASGIApp = Gate(app, settings, waiting_line())
+        if settings.cors_origins:
+            self._app = CORSMiddleware(
+                self._app,
+                allow_origins=settings.cors_origins,
+                allow_methods=("GET", "POST"),
+                allow_headers=("*",),
+                expose_headers=EXPOSED_HEADERS,
+            )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+async def health(_: Request) -> Response:
+    """GET /health."""
+    return JSONResponse({"status": "ok"})
+
+
+class StoredModel(bentoml.models.BentoModel):
+    """The model in BentoML's store; its absence is a sentence, not a search of BentoML's cloud."""
+
+    def resolve(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the stored model. Raises BentoMLException if the store has none."""
+        if self.stored is None:
+            raise bentoml.exceptions.BentoMLException(f"The model {self.tag} is not in BentoML's store: run `make setup`.")
+        return super().resolve(*args, **kwargs)
+
+
+@bentoml.asgi_app(Starlette(routes=[Route("/health", health)]), path="/")
+@bentoml.service(
+    name="background_remover",
+    workers=1,
+    # The gate has its own deadline and its own limit; BentoML's must never strike first.
+    traffic={"timeout": 3600},
+    http={"port": 8000},
+    logging={"access": {"enabled": False}},
+)
+class BackgroundRemover:
+    """Cuts the main subject out of a picture."""
+
+    model = StoredModel(MODEL_TAG)
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check() -> None:
+        """Before any worker starts: the settings and the model are right, or the start stops with one sentence."""
+        configure_logging()
+        try:
+            load_settings()
+            stored = StoredModel(MODEL_TAG).resolve()
+            check_stored(Path(stored.path), stored.info.labels)
+        except StartupError as exc:
+            raise bentoml.exceptions.BentoMLException(str(exc)) from exc
+
+    def __init__(self) -> None:
+        """Load the model once, and let it answer one picture: only then is the service ready."""
+        # The worker alone pays for these.
+        from pipeline.download import Downloader
+        from pipeline.flow import cut_out
+        from pipeline.segment import runner_for
+
+        configure_logging()
+        settings = load_settings()
+        self._settings = settings
+        self._downloader = Downloader(settings)
+        self._runner = runner_for(settings, Path(self.model.path) / MODEL_FILE)
+        self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels)
+        self._cut_out(SAMPLE.read_bytes(), Options(), clock=Clock(deadline=float("inf")))
+
+    @bentoml.on_startup
+    async def drain_on_sigterm(self) -> None:
+        """On SIGTERM, refuse new work and finish what is inside; then let BentoML's own handler end the process."""
+        end = signal.getsignal(signal.SIGTERM)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._start_draining, end)
+
+    @bentoml.on_shutdown
+    async def close(self) -> None:
+        """Close the downloads' connections."""
+        await self._downloader.close()
+
+    @bentoml.api(route=URL_ROUTE, input_spec=ByURL)
+    async def remove_background(self, request: Request) -> Picture:
+        """Cut out the main subject of the picture at a URL."""
+        return await self._answer(request, self._by_url)  # type: ignore[return-value]
+
+    @bentoml.api(route=UPLOAD_ROUTE, input_spec=ByUpload)
+    async def remove_background_upload(self, request: Request) -> Picture:
+        """Cut out the main subject of an uploaded picture."""
+        return await self._answer(request, self._by_upload)  # type: ignore[return-value]
+
+    async def _answer(
+        self, request: Request, read: Callable[[Request, Clock], Awaitable[tuple[bytes, Options]]]
+    ) -> Response:
+        """One request from its body to its answer; every error ends here."""
+        clock = Clock(deadline=current.get().started + self._settings.deadline)
+        try:
+            data, options = await read(request, clock)
+            cutout = await waiting_line().run(functools.partial(self._cut_out, data, options, clock=clock))
+            return picture_response(cutout, clock.milliseconds)
+        except ClientDisconnect:
+            return Response(status_code=499)  # the gate knows why, and sends nothing of this
+        except BackgroundRemovalError as error:
+            if error.__cause__ is not None:
+                LOGGER.info("%s: %r", error.code, error.__cause__)
+            return error_response(error)
+        except MemoryError:
+            return error_response(OutOfMemory())
+        except Exception:
+            LOGGER.exception("A defect: this request could not be answered")
+            return error_response(InternalError())
+
+    async def _by_url(self, request: Request, clock: Clock) -> tuple[bytes, Options]:
+        wanted = await read_url_request(request)
+        with clock.step("download"):
+            return await self._downloader.download(wanted.image_url), wanted
+
+    async def _by_upload(self, request: Request, clock: Clock) -> tuple[bytes, Options]:
+        with clock.step("download"):
+            return await read_upload(request, self._settings.max_source_bytes)
+
+    def _start_draining(self, end: Any) -> None:
+        self._draining = asyncio.ensure_future(self._drain(end))
+
+    async def _drain(self, end: Callable[[int, FrameType | None], None]) -> None:
+        LOGGER.info("SIGTERM: finishing what is inside")
+        await waiting_line().close(self._settings.drain)
+        end(signal.SIGTERM, None)
+
+
+BackgroundRemover.add_asgi_middleware(Front)

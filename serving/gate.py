@@ -1,0 +1,263 @@
+"""The ASGI middleware around the whole service.
+
+It admits a request or refuses it, ends it at its deadline or when its caller has left, stops reading a body that is too large,
+brings what BentoML answers by itself (404, 405, 500) to the one shape of errors, and writes the request's log line.
+"""
+
+import asyncio
+import hmac
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from opentelemetry import trace
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.errors import (
+    BackgroundRemovalError,
+    DeadlineExceeded,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+    ShuttingDown,
+    Unauthorized,
+)
+from pipeline.settings import Settings
+from serving.answers import error_response
+from serving.exchange import Exchange, current
+from serving.line import Line
+from serving.logs import LOGGER
+
+URL_ROUTE = "/remove-background"
+UPLOAD_ROUTE = "/remove-background/upload"
+
+MAX_JSON_BYTES = 64 * 1024
+# An upload's body has its file, the form's boundaries and the options.
+_FORM_BYTES = 64 * 1024
+
+# A caller that takes longer than this to read its answer is cut off: until then the answer stays in memory.
+WRITE_TIMEOUT = 60.0
+
+REQUEST_ID = "X-BentoML-Request-ID"
+
+# Health and metrics are asked every few seconds; their lines would bury the requests'.
+_UNLOGGED = frozenset({"/health", "/healthz", "/livez", "/readyz", "/metrics"})
+
+
+class Gate:
+    """Wraps the service's ASGI app. One instance a worker."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, line: Line) -> None:
+        self._app = app
+        self._line = line
+        self._deadline = settings.deadline
+        self._keys = [key.get_secret_value().encode() for key in settings.api_keys]
+        self._body_limits = {URL_ROUTE: MAX_JSON_BYTES, UPLOAD_ROUTE: settings.max_source_bytes + _FORM_BYTES}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange()
+        token = current.set(exchange)
+        reply = _Reply(send, exchange)
+        try:
+            await self._answer(scope, receive, reply)
+        except BackgroundRemovalError as error:
+            await reply.refuse(error, scope, receive)
+        except Exception:
+            LOGGER.exception("Unhandled exception", extra={"fields": {"request_id": _request_id()}})
+            await reply.refuse(InternalError(), scope, receive)
+        finally:
+            current.reset(token)
+            self._log(scope, exchange, reply)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
+        limit = self._body_limits.get(scope["path"])
+        if scope["path"] == "/readyz" and not self._line.is_open:
+            raise ShuttingDown
+        if limit is None or scope["method"] != "POST":
+            await self._app(scope, receive, reply.send)
+            return
+        self._authorise(Headers(scope=scope))
+        timeout = asyncio.timeout(self._deadline)
+        body = _Body(receive, Headers(scope=scope), limit)
+        with self._line.admit(timeout):
+            try:
+                async with timeout:
+                    reply.timeout = timeout
+                    async with body.watching(reply, timeout):
+                        await self._app(scope, body.receive, body.unless_over(reply.send))
+            except TimeoutError:
+                if not body.is_over:
+                    raise (DeadlineExceeded() if self._line.is_open else ShuttingDown()) from None
+        if body.fault:
+            raise body.fault
+        if body.caller_left:
+            reply.abandon()
+
+    def _authorise(self, headers: Headers) -> None:
+        if not self._keys:
+            return
+        given = headers.get("x-api-key") or re.sub(r"(?i)^bearer +", "", headers.get("authorization", ""))
+        # Every key is compared, each in constant time, so that nothing can be learnt from how long it took.
+        matches = [hmac.compare_digest(given.encode(), key) for key in self._keys]
+        if not any(matches):
+            raise Unauthorized
+
+    def _log(self, scope: Scope, exchange: Exchange, reply: "_Reply") -> None:
+        if scope["path"] in _UNLOGGED and (reply.status or 500) < 400:
+            return
+        fields = {
+            "request_id": reply.request_id,
+            "method": scope["method"],
+            "path": scope["path"],
+            "status": reply.status,
+            "code": exchange.code or "ok",
+            "milliseconds": round((time.monotonic() - exchange.started) * 1000, 1),
+        }
+        if exchange.source:
+            fields["source"] = exchange.source
+        if exchange.timings:
+            fields["timings"] = {step: round(took, 1) for step, took in exchange.timings.items()}
+        LOGGER.info("request", extra={"fields": fields})
+
+
+class _Body:
+    """The request's body, counted while it is read; then the caller's presence, watched while the answer is made."""
+
+    def __init__(self, receive: Receive, headers: Headers, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._read = 0
+        self._complete = asyncio.Event()
+        self.caller_left = False
+        self.fault: BackgroundRemovalError | None = None
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > limit:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        if self.fault or self._complete.is_set():
+            return {"type": "http.disconnect"}
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.caller_left = True
+            return message
+        self._read += len(message.get("body", b""))
+        if self._read > self._limit:
+            # The app is told that the caller has left; the gate answers in its place.
+            self.fault = self._too_large()
+            return {"type": "http.disconnect"}
+        if not message.get("more_body", False):
+            self._complete.set()
+        return message
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits any more for what the app will answer."""
+        return self.caller_left or self.fault is not None
+
+    def unless_over(self, send: Send) -> Send:
+        """A `send` for the app that is deaf once its answer has no use."""
+
+        async def send_unless_over(message: Message) -> None:
+            if not self.is_over:
+                await send(message)
+
+        return send_unless_over
+
+    @asynccontextmanager
+    async def watching(self, reply: "_Reply", timeout: asyncio.Timeout) -> AsyncIterator[None]:
+        """While inside, end `timeout` at once when the caller leaves after its body and before its answer is complete."""
+        watch = asyncio.ensure_future(self._until_gone(reply, timeout))
+        try:
+            yield
+        finally:
+            watch.cancel()
+
+    async def _until_gone(self, reply: "_Reply", timeout: asyncio.Timeout) -> None:
+        await self._complete.wait()
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not reply.is_complete:
+            self.caller_left = True
+            timeout.reschedule(asyncio.get_running_loop().time())
+
+    def _too_large(self) -> RequestTooLarge:
+        return RequestTooLarge(f"The request's body is larger than {self._limit:,} bytes.")
+
+
+class _Reply:
+    """What goes back: the service's own answers untouched, BentoML's bare errors in our shape."""
+
+    def __init__(self, send: Send, exchange: Exchange) -> None:
+        self._send = send
+        self._exchange = exchange
+        self._replaced = False
+        self.status: int | None = None
+        self.is_complete = False
+        self.request_id = ""
+        self.timeout: asyncio.Timeout | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if message["status"] >= 400 and self._exchange.code is None:
+                self._replaced = True
+                await self._replace(message)
+                return
+            await self._start(message)
+            return
+        if not self._replaced:
+            self.is_complete = not message.get("more_body", False)
+            await self._send(message)
+
+    async def refuse(self, error: BackgroundRemovalError, scope: Scope, receive: Receive) -> None:
+        """Answer with an error, unless an answer is under way: then the connection is broken off, not ended as if whole."""
+        if self.status is not None:
+            raise error
+        # What is left of the body is not read, so the connection cannot be used again.
+        await error_response(error, {"Connection": "close"})(scope, receive, self._start_or_send)
+
+    def abandon(self) -> None:
+        """The caller has left: there is nobody to answer. 499 is nginx's status for it, in the log alone."""
+        self.status, self._exchange.code = 499, "caller_left"
+
+    async def _start_or_send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._start(message)
+        else:
+            await self._send(message)
+
+    async def _start(self, message: Message) -> None:
+        self.status = message["status"]
+        headers = MutableHeaders(scope=message)
+        headers.setdefault(REQUEST_ID, _request_id())
+        self.request_id = headers[REQUEST_ID]
+        if self.timeout is not None and self.timeout.when() is not None:
+            self.timeout.reschedule(asyncio.get_running_loop().time() + WRITE_TIMEOUT)
+        await self._send(message)
+
+    async def _replace(self, message: Message) -> None:
+        status, headers = message["status"], Headers(raw=message["headers"])
+        if status == HTTPStatus.NOT_FOUND:
+            response = error_response(NotFound())
+        elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+            response = error_response(MethodNotAllowed(), {"Allow": headers.get("allow", "POST")})
+        elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+            response = error_response(ShuttingDown())
+        else:
+            response = error_response(InternalError())
+        for part in (
+            {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers},
+            {"type": "http.response.body", "body": response.body},
+        ):
+            await self._start_or_send(part)
+
+
+def _request_id() -> str:
+    """The id that BentoML gives the request: its trace span's."""
+    return format(trace.get_current_span().get_span_context().span_id, "016x")

@@ -1,0 +1,35 @@
+"""The log: one JSON object a line, on standard output."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+LOGGER = logging.getLogger("background_remover")
+
+
+class JSONFormatter(logging.Formatter):
+    """`time`, `level`, `message` and, where there are any, the fields given as `extra={"fields": {...}}` and a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line of JSON."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logging() -> None:
+    """Make every handler of the process write JSON, BentoML's own included."""
+    formatter = JSONFormatter()
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus"))]
+    handlers = {handler for logger in loggers for handler in logger.handlers}
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.handlers = [*logging.getLogger("bentoml").handlers] or [logging.StreamHandler()]
+    LOGGER.propagate = False
