@@ -1,7 +1,7 @@
 """The BentoML service: requests in, answers out. The only file that imports BentoML's server side.
 
-The supervisor process imports this file too, so what is heavy (numpy, onnxruntime, the pipeline's steps) is imported by the worker,
-in `__init__`.
+The supervisor process imports this file too, so what is heavy (numpy, onnxruntime, the pipeline's steps) is imported by the
+worker, in `__init__`.
 """
 
 import asyncio
@@ -162,9 +162,7 @@ class BackgroundRemover:
         """Cut out the main subject of an uploaded picture."""
         return await self._answer(request, self._by_upload)  # type: ignore[return-value]
 
-    async def _answer(
-        self, request: Request, read: Callable[[Request, Clock], Awaitable[tuple[bytes, Options]]]
-    ) -> Response:
+    async def _answer(self, request: Request, read: Callable[[Request, Clock], Awaitable[tuple[bytes, Options]]]) -> Response:
         """One request from its body to its answer; every error ends here."""
         clock = Clock(deadline=current.get().started + self._settings.deadline)
         try:
@@ -201,4 +199,4 @@ class BackgroundRemover:
         end(signal.SIGTERM, None)
 
 
-BackgroundRemover.add_asgi_middleware(Front)
+BackgroundRemover.add_asgi_middleware(Front)  # type: ignore[attr-defined]

@@ -135,7 +135,7 @@ def _without_animation(data: bytes) -> bytes:
 
 def _has_orientation(image: Image.Image) -> bool:
     try:
-        return image.getexif().get(0x0112, 1) != 1  # EXIF 2.3, Orientation
+        return bool(image.getexif().get(0x0112, 1) != 1)  # EXIF 2.3, Orientation
     except Exception:  # EXIF that cannot be read turns nothing; Pillow raises what its parser meets
         return False
 

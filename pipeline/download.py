@@ -46,9 +46,7 @@ class Downloader:
         self._resolve = resolve or SystemResolver(threads=settings.max_waiting)
         # Nothing is kept alive: a pooled connection belongs to an address, and another name may share it.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=tls or httpx.create_ssl_context(), trust_env=False, limits=limits
-        )
+        self._transport = httpx.AsyncHTTPTransport(verify=tls or httpx.create_ssl_context(), trust_env=False, limits=limits)
 
     async def download(self, url: str) -> bytes:
         """Return the bytes at `url`, at least 0 and at most `max_source_bytes` of them.
@@ -77,7 +75,7 @@ class Downloader:
         """One hop: the picture's bytes, or the Location that a redirect names."""
         response = await self._connect(source)
         try:
-            location = response.headers.get("location")
+            location: str | None = response.headers.get("location")
             if response.status_code in _REDIRECTS and location is not None:
                 return location
             if response.status_code >= 500:

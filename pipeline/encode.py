@@ -39,7 +39,7 @@ def encode(picture: Picture, matte: Matte, options: Options) -> bytes:
 
 def _compose(picture: Picture, matte: Matte, background: str | None) -> Image.Image:
     colours = picture.rgb.crop(matte.frame.corners)
-    *backdrop, opacity = ImageColor.getcolor(background, "RGBA") if background else (0, 0, 0, 0)
+    *backdrop, opacity = _rgba(background) if background else (0, 0, 0, 0)
     if opacity == 255:
         opaque = Image.new("RGB", colours.size, tuple(backdrop))
         opaque.paste(colours, mask=matte.alpha)
@@ -50,3 +50,8 @@ def _compose(picture: Picture, matte: Matte, background: str | None) -> Image.Im
     if opacity:
         return Image.alpha_composite(Image.new("RGBA", colours.size, (*backdrop, opacity)), cutout)
     return cutout
+
+
+def _rgba(colour: str) -> tuple[int, int, int, int]:
+    red, green, blue, *alpha = ImageColor.getrgb(colour)
+    return red, green, blue, alpha[0] if alpha else 255

@@ -47,6 +47,4 @@ def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, cloc
             content = encode(picture, matte, options)
     except MemoryError as exc:
         raise OutOfMemory from exc
-    return CutOut(
-        content, f"image/{options.format}", *matte.alpha.size, subject=matte.subject, confidence=subject.confidence
-    )
+    return CutOut(content, f"image/{options.format}", *matte.alpha.size, subject=matte.subject, confidence=subject.confidence)

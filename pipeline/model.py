@@ -189,7 +189,7 @@ def prepare(weights: bytes) -> bytes:
     drop_side_outputs(model)
     split_concat_convolutions(model)
     onnx.checker.check_model(model)
-    prepared = model.SerializeToString(deterministic=True)
+    prepared: bytes = model.SerializeToString(deterministic=True)
     difference = greatest_difference(weights, prepared)
     if difference > TOLERANCE:
         raise StartupError(f"The prepared model answers differently (by {difference:.2g}): do not use it, report this.")

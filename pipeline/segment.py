@@ -65,9 +65,7 @@ class U2netpRunner:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(model_file), sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(model_file), sess_options=options, providers=["CPUExecutionProvider"])
         except Exception as exc:  # onnxruntime's own classes derive from Exception alone
             raise StartupError("The stored model cannot be loaded; delete it and run `make setup` again.") from exc
         self._input = self._session.get_inputs()[0].name
@@ -127,7 +125,8 @@ def to_input(small: Image.Image) -> NDArray[np.float32]:
     """
     samples = np.asarray(small)
     normalised = (samples / max(float(samples.max()), 1e-6) - _MEAN) / _DEVIATION
-    return normalised.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+    tensor: NDArray[np.float32] = normalised.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+    return tensor
 
 
 def stretch(probabilities: NDArray[np.float32]) -> Prediction:

@@ -5,7 +5,7 @@ components, down to the last cell above 0, belongs to the component nearest to i
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,10 @@ SMALLEST_PART = 0.01
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
 
-# A picture whose neighbours are this unlike is noise: von Neumann's ratio (1941) is 1 for white noise, 0.88 for it after the
-# reduction to 320 × 320, at most 0.1 for photographs, and 0.49 for the busiest drawing among 600 test images.
-_NOISE_RATIO = 0.65
-# Below this peak the model is as unsure as it is of noise (0.04) and of flat pictures (0.002 to 0.06); photographs peak above 0.99.
-_UNSURE_PEAK = 0.5
+# A picture whose neighbours are this unlike is noise: von Neumann's ratio (1941), halved, is 1 for white noise, 0.85 or more for it
+# after the reduction to 320 × 320; at most 0.3 for photographs, 0.49 for drawings, and 0.77 for a dithered photograph, among 700
+# test images. The model's own certainty does not tell: on noise it peaks anywhere from 0.01 to 0.99.
+_NOISE_RATIO = 0.82
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def select(
     Raises NoSubjectFound for a picture of one colour, for noise, and where nothing salient is visible. Other weak pictures
     (gradients, textures) are answered with a low confidence: tests on 600 images found faint but real subjects among them.
     """
-    if _is_featureless(small, prediction.peak):
+    if _is_featureless(small):
         raise NoSubjectFound
     mask = prediction.mask if visible is None else _stretch_to_visible(prediction.mask, visible)
     salient = mask if visible is None else (mask * (visible / np.float32(255))).astype(np.uint8)
@@ -59,15 +58,15 @@ def select(
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     kept = areas >= SMALLEST_PART * areas.max() if parts == "all" else np.arange(count) == areas.argmax()
     core = np.isin(labels, np.flatnonzero(kept) + 1)
-    chosen = np.where(_with_soft_edge(mask, labels, kept), mask, np.uint8(0))
+    near_kept, near_dropped = _nearest(mask, labels, kept)
+    # With `all`, what is too faint to be a part of its own (no cell of it is half as salient as the peak) stays as it is.
+    chosen = np.where(near_kept if parts == "largest" else ~near_dropped, mask, np.uint8(0))
     return Subject(chosen, confidence=float(mask[core].mean()) / 255 * prediction.peak)
 
 
-def _is_featureless(small: NDArray[np.uint8], peak: float) -> bool:
+def _is_featureless(small: NDArray[np.uint8]) -> bool:
     if (small == small[0, 0]).all():
         return True
-    if peak >= _UNSURE_PEAK:
-        return False
     samples = small.astype(np.float32)
     variance = samples.var(axis=(0, 1)).sum()
     differences = (np.diff(samples, axis=0).var(axis=(0, 1)) + np.diff(samples, axis=1).var(axis=(0, 1))).sum() / 2
@@ -79,16 +78,23 @@ def _stretch_to_visible(mask: NDArray[np.uint8], visible: NDArray[np.uint8]) -> 
     greatest = int(mask[visible > 0].max(initial=0))
     if greatest == 0:
         raise NoSubjectFound
-    return np.minimum(mask * (255.0 / greatest), 255).astype(np.uint8)
+    stretched: NDArray[np.uint8] = np.minimum(mask * (255.0 / greatest), 255).astype(np.uint8)
+    return stretched
 
 
-def _with_soft_edge(mask: NDArray[np.uint8], labels: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which cells belong to the kept components: connected to one through cells above 0, and nearer to it than to a dropped one."""
+def _nearest(
+    mask: NDArray[np.uint8], labels: NDArray[np.signedinteger[Any]], kept: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which cells belong to the kept components, and which to the dropped ones: (height, width) each.
+
+    A cell above 0 belongs to the nearest component of those that its region of cells above 0 holds; without one, to nobody.
+    """
     is_kept = np.concatenate(([False], kept))
     regions, _ = ndimage.label(mask > 0, _EIGHT_CONNECTED)
-    connected = np.isin(regions, np.unique(regions[is_kept[labels]])) & (regions > 0)
+    has_component = np.isin(regions, np.unique(regions[labels > 0]))
     if kept.all():
-        return connected
+        return has_component, np.zeros_like(has_component)
     rows, columns = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-    nearest: NDArray[np.bool_] = is_kept[labels[rows, columns]]
-    return connected & nearest
+    nearest_is_kept: NDArray[np.bool_] = is_kept[labels[rows, columns]]
+    connected_to_kept = np.isin(regions, np.unique(regions[is_kept[labels]]))
+    return connected_to_kept & nearest_is_kept, has_component & ~nearest_is_kept

@@ -27,10 +27,11 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 # WHATWG URL, "ends in a number": browsers and inet_aton read such a host as an IPv4 address in one spelling or another.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 
-# IANA Special-Use Domain Names (RFC 6761 and later), and the private suffixes that clouds, containers and routers use.
-_PRIVATE_SUFFIXES = frozenset(
-    "alt arpa cluster consul corp docker example home internal intranet invalid lan local localdomain localhost mail "
-    "onion private svc test workgroup".split()
+# IANA Special-Use Domain Names (RFC 6761 and later).
+_SPECIAL_USE_DOMAINS = frozenset({"alt", "arpa", "example", "invalid", "local", "localhost", "onion", "test"})
+# The suffixes of clouds, clusters, containers and routers.
+_PRIVATE_SUFFIXES = frozenset({"cluster", "consul", "corp", "docker", "home", "internal", "intranet", "lan"}) | frozenset(
+    {"localdomain", "mail", "private", "svc", "workgroup"}
 )
 
 
@@ -153,5 +154,5 @@ def _require_public(url: SourceURL) -> None:
             raise URLNotAllowed
         return
     labels = url.host.removesuffix(".").split(".")
-    if _NUMBER.fullmatch(labels[-1]) or len(labels) < 2 or labels[-1] in _PRIVATE_SUFFIXES:
+    if _NUMBER.fullmatch(labels[-1]) or len(labels) < 2 or labels[-1] in _SPECIAL_USE_DOMAINS | _PRIVATE_SUFFIXES:
         raise URLNotAllowed

@@ -89,7 +89,7 @@ class Gate:
         with self._line.admit(timeout):
             try:
                 async with timeout:
-                    reply.timeout = timeout
+                    reply.expiry = timeout
                     async with body.watching(reply, timeout):
                         await self._app(scope, body.receive, body.unless_over(reply.send))
             except TimeoutError:
@@ -172,20 +172,20 @@ class _Body:
         return send_unless_over
 
     @asynccontextmanager
-    async def watching(self, reply: "_Reply", timeout: asyncio.Timeout) -> AsyncIterator[None]:
-        """While inside, end `timeout` at once when the caller leaves after its body and before its answer is complete."""
-        watch = asyncio.ensure_future(self._until_gone(reply, timeout))
+    async def watching(self, reply: "_Reply", expiry: asyncio.Timeout) -> AsyncIterator[None]:
+        """While inside, end `expiry` at once when the caller leaves after its body and before its answer is complete."""
+        watch = asyncio.ensure_future(self._until_gone(reply, expiry))
         try:
             yield
         finally:
             watch.cancel()
 
-    async def _until_gone(self, reply: "_Reply", timeout: asyncio.Timeout) -> None:
+    async def _until_gone(self, reply: "_Reply", expiry: asyncio.Timeout) -> None:
         await self._complete.wait()
         message = await self._receive()
         if message["type"] == "http.disconnect" and not reply.is_complete:
             self.caller_left = True
-            timeout.reschedule(asyncio.get_running_loop().time())
+            expiry.reschedule(asyncio.get_running_loop().time())
 
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(f"The request's body is larger than {self._limit:,} bytes.")
@@ -201,7 +201,7 @@ class _Reply:
         self.status: int | None = None
         self.is_complete = False
         self.request_id = ""
-        self.timeout: asyncio.Timeout | None = None
+        self.expiry: asyncio.Timeout | None = None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -237,8 +237,8 @@ class _Reply:
         headers = MutableHeaders(scope=message)
         headers.setdefault(REQUEST_ID, _request_id())
         self.request_id = headers[REQUEST_ID]
-        if self.timeout is not None and self.timeout.when() is not None:
-            self.timeout.reschedule(asyncio.get_running_loop().time() + WRITE_TIMEOUT)
+        if self.expiry is not None and self.expiry.when() is not None:
+            self.expiry.reschedule(asyncio.get_running_loop().time() + WRITE_TIMEOUT)
         await self._send(message)
 
     async def _replace(self, message: Message) -> None:

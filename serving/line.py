@@ -1,7 +1,7 @@
 """Who is inside, and the one lane that their work runs in.
 
-A request is inside from its admission until its answer has been sent. Work is inside until its thread has really ended: a request
-that gave up (deadline, caller gone) leaves its running work behind, and that keeps its place.
+A request is inside from its admission until its answer has been sent. Work is inside until its thread has really ended: a
+request that gave up (deadline, caller gone) leaves its running work behind, and that keeps its place.
 """
 
 import asyncio
@@ -34,18 +34,18 @@ class Line:
         return not self._closing
 
     @contextmanager
-    def admit(self, timeout: asyncio.Timeout) -> Iterator[None]:
-        """Hold a place; `timeout`, not yet entered, is what ends the request early. Raises Busy or ShuttingDown."""
+    def admit(self, expiry: asyncio.Timeout) -> Iterator[None]:
+        """Hold a place; `expiry`, not yet entered, is what ends the request early. Raises Busy or ShuttingDown."""
         if self._closing:
             raise ShuttingDown
         if self._inside >= self._capacity:
             raise Busy
         self._enter()
-        self._guests.add(timeout)
+        self._guests.add(expiry)
         try:
             yield
         finally:
-            self._guests.discard(timeout)
+            self._guests.discard(expiry)
             self._leave()
 
     async def run(self, work: Callable[[], T]) -> T:

@@ -1,0 +1,104 @@
+"""A real `bentoml serve` in a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass
+class Server:
+    """A running service: its address, its process, its log."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def post(self, **fields: object) -> httpx.Response:
+        """POST /remove-background with a JSON body."""
+        return httpx.post(f"{self.url}/remove-background", json=fields, timeout=30, trust_env=False)
+
+    def upload(self, image: bytes, **fields: str) -> httpx.Response:
+        """POST /remove-background/upload with a form."""
+        files = {"image": ("picture", image)}
+        return httpx.post(f"{self.url}/remove-background/upload", files=files, data=fields, timeout=30, trust_env=False)
+
+    def get(self, path: str) -> httpx.Response:
+        """GET a path."""
+        return httpx.get(f"{self.url}{path}", timeout=30, trust_env=False)
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The log so far, each line parsed as the JSON object it must be."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def worker(self) -> int:
+        """The worker's process id: the supervisor's child that serves."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[-1])
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def command(target: str, port: int) -> list[str]:
+    """The command line that serves `target` (a folder or a Bento's tag) on loopback."""
+    return [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This environment without other settings of the service, telemetry off."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BGR_")}
+    return {**inherited, "BENTOML_DO_NOT_TRACK": "True", **settings}
+
+
+@contextmanager
+def serve(target: str = ".", prefix: tuple[str, ...] = (), cwd: Path = ROOT, **settings: str) -> Iterator[Server]:
+    """Serve until the block ends, then stop by SIGTERM. `prefix` goes before the command line."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*prefix, *command(target, port)], cwd=cwd, env=environment(**settings), stdout=output, stderr=subprocess.STDOUT
+            )
+        server = Server(f"http://127.0.0.1:{port}", process, log)
+        try:
+            wait_until_ready(server)
+            yield server
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def wait_until_ready(server: Server, seconds: float = 60) -> None:
+    """Return once /readyz answers 200."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.process.poll() is None:
+        try:
+            if server.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"the service did not become ready:\n{server.log.read_text()}")

@@ -1,0 +1,206 @@
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from ipaddress import ip_address
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+
+from pipeline.download import Address, Downloader, SystemResolver
+from pipeline.errors import (
+    BackgroundRemovalError,
+    SourceHTTPError,
+    SourceTimeout,
+    SourceTooLarge,
+    SourceUnreachable,
+    TooManyRedirects,
+    UnsupportedEncoding,
+    URLNotAllowed,
+)
+from pipeline.settings import Settings
+from tests.conftest import Source
+from tests.serving import free_port
+
+
+@pytest.fixture
+def fetch(source: Source) -> Callable[..., Awaitable[bytes]]:
+    """Fetch a path of `source` through a downloader with the given settings."""
+
+    async def fetch_path(path: str, **settings: Any) -> bytes:
+        allowed = (("127.0.0.1", source.port),)
+        downloader = Downloader(Settings(allowed_private_hosts=allowed, **{"download_timeout": 2, **settings}))
+        try:
+            return await downloader.download(source.url(path))
+        finally:
+            await downloader.close()
+
+    return fetch_path
+
+
+async def test_returns_the_bytes_and_asks_as_it_promises(fetch: Any, source: Source, photo: bytes) -> None:
+    assert await fetch("/photo.jpg?token=1") == photo
+    path, headers = source.requests[-1]
+    assert path == "/photo.jpg?token=1"
+    assert headers["Host"] == f"127.0.0.1:{source.port}"
+    assert headers["Accept-Encoding"] == "identity"
+    assert "Cookie" not in headers
+
+
+async def test_no_cookie_proxy_or_netrc(fetch: Any, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    await fetch("/to?/photo.jpg")  # its redirect sets a cookie
+    _, headers = source.requests[-1]
+    assert not {"Cookie", "Authorization"} & headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("/status/404", SourceHTTPError),
+        ("/status/204", SourceHTTPError),
+        ("/status/206", SourceHTTPError),
+        ("/status/304", SourceHTTPError),
+        ("/status/503", SourceUnreachable),
+        ("/gzip", UnsupportedEncoding),
+        ("/short", SourceUnreachable),
+        ("/redirect/4", TooManyRedirects),
+        ("/to?http://10.0.0.1/", URLNotAllowed),
+        ("/to?http://localhost/", URLNotAllowed),
+        ("/slow", SourceTimeout),
+        ("/drip", SourceTimeout),
+    ],
+)
+async def test_faults(fetch: Any, path: str, error: type[BackgroundRemovalError]) -> None:
+    with pytest.raises(error):
+        await fetch(path, download_timeout=1)
+
+
+async def test_the_source_status_is_told(fetch: Any) -> None:
+    with pytest.raises(SourceHTTPError) as caught:
+        await fetch("/status/403")
+    assert caught.value.body["status"] == 403
+
+
+async def test_three_redirects_are_followed(fetch: Any, photo: bytes) -> None:
+    assert await fetch("/redirect/3") == photo
+
+
+async def test_the_byte_limit_holds_declared_or_not(fetch: Any, photo: bytes) -> None:
+    assert await fetch("/photo.jpg", max_source_bytes=len(photo)) == photo
+    for path in ("/photo.jpg", "/endless"):
+        with pytest.raises(SourceTooLarge):
+            await fetch(path, max_source_bytes=len(photo) - 1)
+
+
+async def test_nobody_listens() -> None:
+    port = free_port()
+    with pytest.raises(SourceUnreachable):
+        await Downloader(Settings(allowed_private_hosts=(("127.0.0.1", port),))).download(f"http://127.0.0.1:{port}/")
+
+
+@pytest.fixture
+def connects(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Record every connection that the process tries to make; none leaves the machine."""
+    made: list[Any] = []
+
+    async def record(self: Any, sock: socket.socket, address: Any) -> None:
+        made.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", record)
+    return iter([made])
+
+
+def answering(*rounds: Sequence[str]) -> Any:
+    """A resolver that gives each round's addresses in turn, and the last for ever."""
+    left = list(rounds)
+
+    async def resolve(host: str, port: int) -> Sequence[Address]:
+        return [ip_address(address) for address in (left.pop(0) if len(left) > 1 else left[0])]
+
+    return resolve
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ["127.0.0.1"],
+        ["1.1.1.1", "10.0.0.1"],
+        ["10.0.0.1", "1.1.1.1"],
+        ["169.254.169.254"],
+        ["::1"],
+        ["2606:4700::1", "::ffff:1.1.1.1"],
+    ],
+)
+async def test_a_name_with_any_address_that_is_not_public_is_never_connected_to(addresses: list[str], connects: Any) -> None:
+    made = next(connects)
+    for url in ("http://127.0.0.1.nip.io/x.png", "https://images.stylespire.com/x.png"):
+        with pytest.raises(URLNotAllowed):
+            await Downloader(Settings(), resolve=answering(addresses)).download(url)
+    assert made == []
+
+
+async def test_the_connection_goes_to_the_checked_addresses_in_turn(connects: Any) -> None:
+    made = next(connects)
+    # The second look-up would be private: it must never be made.
+    resolve = answering(["1.1.1.1", "1.0.0.1"], ["127.0.0.1"])
+    with pytest.raises(SourceUnreachable):
+        await Downloader(Settings(), resolve=resolve).download("http://images.stylespire.com/x.png")
+    assert [address[0] for address in made] == ["1.1.1.1", "1.0.0.1"]
+
+
+async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(SourceUnreachable):
+        await Downloader(Settings(), resolve=SystemResolver(1)).download("http://nowhere.stylespire.com/")
+
+
+@pytest.mark.parametrize(("certified", "fits"), [("images.stylespire.com", True), ("other.stylespire.com", False)])
+async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certified: str, fits: bool, photo: bytes) -> None:
+    authority = trustme.CA()
+    server_tls, client_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert(certified).configure_cert(server_tls)
+    authority.configure_trust(client_tls)
+    asked = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(photo) + photo)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_tls)
+    port = server.sockets[0].getsockname()[1]
+    host = "images.stylespire.com"
+    settings = Settings(allowed_private_hosts=((host, port),), download_timeout=3)
+    download = Downloader(settings, resolve=answering(["127.0.0.1"]), tls=client_tls).download(f"https://{host}:{port}/x")
+    try:
+        if fits:
+            assert await download == photo
+            assert f"Host: {host}:{port}".encode() in asked[0]
+        else:
+            with pytest.raises(SourceUnreachable):
+                await download
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("error", [*sorted(httpx.TransportError.__subclasses__(), key=str), httpx.ConnectTimeout, httpx.ReadError])
+async def test_no_exception_of_httpx_gets_out(error: type[httpx.TransportError], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise error("secret address 10.0.0.1")
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
+    with pytest.raises(SourceUnreachable) as caught:
+        await Downloader(Settings(), resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png")
+    assert "10.0.0.1" not in str(caught.value.body)

@@ -1,0 +1,163 @@
+"""The steps together, with the real model on real pictures; no server."""
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from pipeline.clock import Clock
+from pipeline.decode import decode
+from pipeline.errors import BackgroundRemovalError, DeadlineExceeded, NoSubjectFound, OutOfMemory
+from pipeline.flow import CutOut, cut_out
+from pipeline.options import Options
+from pipeline.segment import Prediction, U2netpRunner
+from pipeline.subject import select
+from tests.conftest import encoded, rembg_mask
+
+
+def run(data: bytes, runner: Any, **options: Any) -> CutOut:
+    return cut_out(data, Options(**options), runner, 25_000_000, Clock(deadline=float("inf")))
+
+
+def pixels(answer: CutOut) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+def test_a_photo(photo: bytes, runner: U2netpRunner) -> None:
+    clock = Clock(deadline=float("inf"))
+    answer = cut_out(photo, Options(), runner, 25_000_000, clock)
+    assert list(clock.milliseconds) == ["decode", "segment", "select", "encode"]
+    assert answer.media_type == "image/png"
+    assert answer.confidence > 0.95
+    cut = pixels(answer)
+    assert cut.shape == (answer.height, answer.width, 4)
+    source = np.asarray(Image.open(io.BytesIO(photo)))
+    left, top, right, bottom = answer.subject.corners
+    seen = cut[..., 3] > 0
+    assert 0.4 < (cut[..., 3] > 240).mean() < 0.9
+    assert np.array_equal(cut[seen][:, :3], source[top:bottom, left:right][seen])
+    # The face is kept, the flag behind it is not.
+    assert cut[110 - top, 220 - left, 3] > 240
+    assert cut[60 - top, 60 - left, 3] < 30
+
+
+def test_crop_margin_and_mask_agree(photo: bytes, runner: U2netpRunner) -> None:
+    whole = pixels(run(photo, runner, crop=False))
+    assert whole.shape == (512, 512, 4)
+    tight = run(photo, runner)
+    left, top, right, bottom = tight.subject.corners
+    assert np.array_equal(pixels(tight), whole[top:bottom, left:right])
+    assert np.array_equal(pixels(run(photo, runner, output="mask")), pixels(tight)[..., 3])
+    assert np.array_equal(pixels(run(photo, runner, crop=False, output="mask")), whole[..., 3])
+    wide = run(photo, runner, margin=7)
+    assert (wide.width, wide.height) == (min(512, right + 7) - max(0, left - 7), min(512, bottom + 7) - max(0, top - 7))
+    assert wide.subject == tight.subject
+
+
+def test_an_oriented_photo_is_the_upright_one(photo: bytes, runner: U2netpRunner) -> None:
+    upright = Image.open(io.BytesIO(photo)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = run(encoded(upright.transpose(Image.Transpose.ROTATE_90), exif=exif), runner)
+    assert turned.content == run(encoded(upright), runner).content
+
+
+def test_a_cut_out_picture_keeps_its_own_transparency(photo: bytes, runner: U2netpRunner) -> None:
+    image = Image.open(io.BytesIO(photo)).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    again = pixels(run(encoded(image), runner, crop=False))
+    assert (again[..., 3] <= np.asarray(image)[..., 3]).all()
+    image.putalpha(0)
+    with pytest.raises(NoSubjectFound):
+        run(encoded(image), runner)
+
+
+def test_deadline_between_two_steps(photo: bytes) -> None:
+    clock = Clock(deadline=time.monotonic() + 0.2)
+
+    class Slow:
+        input_size = (8, 8)
+
+        def predict(self, small: Image.Image) -> Prediction:
+            time.sleep(0.3)
+            return Prediction(np.full((8, 8), 255, np.uint8), 1.0)
+
+    with pytest.raises(DeadlineExceeded):
+        cut_out(photo, Options(), Slow(), 25_000_000, clock)
+    assert list(clock.milliseconds) == ["decode", "segment"]
+
+
+def test_memory_that_runs_out_anywhere(photo: bytes) -> None:
+    class Failing:
+        input_size = (8, 8)
+
+        def predict(self, small: Image.Image) -> Prediction:
+            raise MemoryError
+
+    with pytest.raises(OutOfMemory):
+        run(photo, Failing())
+
+
+def test_every_row_of_the_corpus(data: Path, runner: U2netpRunner) -> None:
+    folder = data / "corpus"
+    wrong = []
+    with (folder / "index.tsv").open() as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))
+    for row in rows:
+        try:
+            run((folder / row["path"]).read_bytes(), runner)
+            status, code = "200", "-"
+        except BackgroundRemovalError as error:
+            status, code = str(error.status), error.code
+        if status not in row["expected_status"].split("|") or code not in row["expected_code"].split("|"):
+            wrong.append((row["path"], row["expected_status"], row["expected_code"], status, code))
+    assert rows
+    assert not wrong
+
+
+AWKWARD = {
+    "bomb_16384x16384.png": "image_too_large",
+    "bomb_20000x14000_gray_280MP.jpg": "image_too_large",
+    "full_transparent.png": "no_subject_found",
+    "heic_iphone_IMG_2682.heic": "unsupported_image_type",
+    "p3_tiny.png": "no_subject_found",  # 8 × 8 of one colour
+    "prophoto_tiny.png": "no_subject_found",  # 1 × 1
+    "truncated.jpg": "image_corrupt",
+    "truncated.png": "image_corrupt",
+    "webp_big_height.webp": "no_subject_found",  # 13 × 169, all white
+}
+
+
+def test_every_awkward_picture(data: Path, runner: U2netpRunner) -> None:
+    codes = {}
+    files = sorted((data / "awkward").iterdir())
+    for file in files:
+        try:
+            run(file.read_bytes(), runner)
+        except BackgroundRemovalError as error:
+            codes[file.name] = error.code
+    assert files
+    assert codes == {name: code for name, code in AWKWARD.items() if (data / "awkward" / name).exists()}
+
+
+def test_all_parts_uncropped_is_rembgs_mask(data: Path, runner: U2netpRunner, rembg_session: Any) -> None:
+    """Within 1/255 wherever the two keep the same components: away from the cells that we drop, and from LANCZOS's reach of them."""
+    folder = data / "reference"
+    for file in sorted([*(folder / "rembg_golden" / "inputs").iterdir(), *(folder / "u2netp_official" / "images").iterdir()]):
+        theirs = rembg_mask(rembg_session, Image.open(file))
+        ours = pixels(run(file.read_bytes(), runner, subject="all", crop=False, output="mask")).astype(int)
+        assert ours.shape == theirs.shape
+        small = decode(file.read_bytes(), 25_000_000).rgb.resize((320, 320), Image.Resampling.LANCZOS)
+        prediction = runner.predict(small)
+        dropped = select(prediction, np.asarray(small), None, "all").mask != prediction.mask
+        reached = ndimage.binary_dilation(dropped, np.ones((3, 3)), iterations=4)
+        same = ~np.asarray(Image.fromarray(reached).resize(ours.shape[::-1], Image.Resampling.NEAREST))
+        assert np.abs(ours - theirs)[same].max() <= 1, file.name
+        assert same.mean() > 0.85, file.name
+        assert prediction.mask[dropped].size < 0.02 * dropped.size, file.name

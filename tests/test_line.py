@@ -1,0 +1,101 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+from pipeline.errors import Busy, ShuttingDown
+from serving.line import Line
+
+
+async def hold(line: Line, event: asyncio.Event) -> str:
+    expiry = asyncio.timeout(10)
+    with line.admit(expiry):
+        try:
+            async with expiry:
+                await event.wait()
+        except TimeoutError:
+            return "told to go"
+    return "done"
+
+
+async def test_the_line_is_full() -> None:
+    line, end = Line(2), asyncio.Event()
+    inside = [asyncio.create_task(hold(line, end)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Busy), line.admit(asyncio.timeout(1)):
+        pass
+    end.set()
+    assert await asyncio.gather(*inside) == ["done", "done"]
+    with line.admit(asyncio.timeout(1)):
+        pass
+
+
+async def test_one_work_at_a_time_in_order() -> None:
+    line, running, most, order = Line(9), 0, 0, []
+
+    def work(number: int) -> int:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.01)
+        order.append(number)
+        running -= 1
+        return number
+
+    assert await asyncio.gather(*(line.run(lambda n=n: work(n)) for n in range(8))) == list(range(8))  # type: ignore[misc]
+    assert (most, order) == (1, list(range(8)))
+
+
+async def test_errors_of_the_work_arrive() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await Line(1).run(lambda: 1 // 0)
+
+
+async def test_work_that_waits_and_is_cancelled_never_starts() -> None:
+    line, end, started = Line(9), threading.Event(), []
+    first = asyncio.create_task(line.run(end.wait))
+    second = asyncio.create_task(line.run(lambda: started.append(2)))
+    await asyncio.sleep(0.05)
+    second.cancel()
+    end.set()
+    await asyncio.gather(first, second, return_exceptions=True)
+    await line.run(lambda: None)
+    assert started == []
+
+
+async def test_abandoned_work_keeps_its_place_until_its_thread_has_ended() -> None:
+    line, end = Line(1), threading.Event()
+    task = asyncio.create_task(line.run(end.wait))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    with pytest.raises(Busy), line.admit(asyncio.timeout(1)):
+        pass
+    end.set()
+    await asyncio.sleep(0.1)
+    with line.admit(asyncio.timeout(1)):
+        pass
+
+
+async def test_closing_waits_for_who_is_inside_and_refuses_the_rest() -> None:
+    line, end = Line(9), asyncio.Event()
+    inside = asyncio.create_task(hold(line, end))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(line.close(grace=5))
+    await asyncio.sleep(0)
+    assert not line.is_open
+    with pytest.raises(ShuttingDown), line.admit(asyncio.timeout(1)):
+        pass
+    assert not closing.done()
+    end.set()
+    await asyncio.wait_for(closing, 1)
+    assert await inside == "done"
+
+
+async def test_closing_tells_who_stays_too_long_to_go() -> None:
+    line = Line(9)
+    inside = asyncio.create_task(hold(line, asyncio.Event()))
+    await asyncio.sleep(0)
+    await line.close(grace=0.05)
+    assert await asyncio.wait_for(inside, 1) == "told to go"
