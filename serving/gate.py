@@ -88,13 +88,14 @@ class Gate:
         body = _Body(receive, Headers(scope=scope), limit)
         with self._line.admit(timeout):
             try:
-                async with timeout:
+                async with timeout, body.watching(reply, timeout):
                     reply.expiry = timeout
-                    async with body.watching(reply, timeout):
-                        await self._app(scope, body.receive, body.unless_over(reply.send))
+                    await self._app(scope, body.receive, body.unless_over(reply.send))
             except TimeoutError:
                 if not body.is_over:
                     raise (DeadlineExceeded() if self._line.is_open else ShuttingDown()) from None
+            finally:
+                reply.expiry = None
         if body.fault:
             raise body.fault
         if body.caller_left:
@@ -237,7 +238,7 @@ class _Reply:
         headers = MutableHeaders(scope=message)
         headers.setdefault(REQUEST_ID, _request_id())
         self.request_id = headers[REQUEST_ID]
-        if self.expiry is not None and self.expiry.when() is not None:
+        if self.expiry is not None:
             self.expiry.reschedule(asyncio.get_running_loop().time() + WRITE_TIMEOUT)
         await self._send(message)
 

@@ -1,0 +1,436 @@
+"""The contract, from outside, through a running `bentoml serve`."""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import BackgroundRemovalError
+from tests.conftest import Source, encoded
+from tests.serving import Server, command, environment, free_port, serve
+from tests.test_subject import FEATURELESS
+
+
+def assert_error(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The one shape of errors: a sentence and a code, and nothing that should stay inside."""
+    assert (response.status_code, response.json().get("code")) == (status, code), response.text
+    body: dict[str, Any] = response.json()
+    assert body.keys() == {"error", "code", "status"} if code == "source_http_error" else {"error", "code"}
+    assert response.headers["content-type"] == "application/json"
+    assert re.fullmatch(r"[0-9a-f]{16}", response.headers["X-BentoML-Request-ID"])
+    assert body["error"].endswith(".")
+    assert not re.search(r"127\.0\.0\.1|Traceback|/[a-z]+/[a-z]+\.py|0x[0-9a-f]{6}", body["error"])
+    assert ("retry-after" in response.headers) == (status in (429, 503))
+    return body
+
+
+def picture(response: httpx.Response) -> Image.Image:
+    assert response.status_code == 200, response.text
+    image = Image.open(io.BytesIO(response.content))
+    image.load()
+    return image
+
+
+def test_a_photo_by_url(service: Server, source: Source) -> None:
+    response = service.post(image_url=source.url("/photo.jpg?token=secret"))
+    image = picture(response)
+    headers = response.headers
+    assert headers["content-type"] == "image/png"
+    assert image.format == "PNG"
+    assert image.mode == "RGBA"
+    assert image.size == (int(headers["X-Width"]), int(headers["X-Height"]))
+    assert image.size == (int(headers["X-Foreground-Width"]), int(headers["X-Foreground-Height"]))
+    assert int(headers["X-Foreground-Left"]) + image.width <= 512
+    assert int(headers["X-Foreground-Top"]) + image.height <= 512
+    assert float(headers["X-Subject-Confidence"]) > 0.95
+    steps = [part.split(";dur=") for part in headers["Server-Timing"].split(", ")]
+    assert [name for name, _ in steps] == ["download", "decode", "segment", "select", "encode"]
+    assert all(float(took) >= 0 for _, took in steps)
+    assert not image.info.keys() & {"exif", "icc_profile", "comment"}
+    pixels = np.asarray(image)
+    assert not pixels[pixels[..., 3] == 0].any()
+    log = service.log.read_text()
+    assert headers["X-BentoML-Request-ID"] in log
+    assert "secret" not in log
+
+
+def test_the_same_picture_by_upload(service: Server, source: Source, photo: bytes) -> None:
+    by_url = service.post(image_url=source.url("/photo.jpg"))
+    by_upload = service.upload(photo)
+    assert by_url.content == by_upload.content
+    assert service.upload(photo).content == by_upload.content
+
+
+def test_options(service: Server, source: Source, photo: bytes) -> None:
+    options = {"subject": "all", "crop": False, "margin": 3, "output": "mask", "format": "webp", "background": "#fff"}
+    mask = picture(service.post(image_url=source.url("/photo.jpg"), **options))
+    assert (mask.format, mask.size) == ("WEBP", (512, 512))
+    bare = {"subject": "all", "crop": "false", "margin": "3", "output": "mask", "format": "webp", "background": "#fff"}
+    encoded_json = {name: json.dumps(value) for name, value in options.items()}
+    assert service.upload(photo, **bare).content == service.upload(photo, **encoded_json).content
+    cut = picture(service.upload(photo, margin="20"))
+    tight = picture(service.upload(photo))
+    assert cut.width >= tight.width
+    assert cut.height > tight.height
+    assert picture(service.upload(photo, background="#0f0")).mode == "RGB"
+    assert picture(service.upload(photo, background="null")).mode == "RGBA"
+
+
+def test_bentomls_client(service: Server, source: Source, photo: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(photo)
+    with bentoml.SyncHTTPClient(service.url) as client:
+        by_url = client.remove_background(image_url=source.url("/photo.jpg"))
+        assert isinstance(by_url, bytes)
+        assert by_url == client.remove_background_upload(image=file)
+        mask = client.remove_background_upload(image=file, subject="all", output="mask", margin=4, crop=True)
+        assert Image.open(io.BytesIO(mask)).mode == "L"
+        with pytest.raises(bentoml.exceptions.BentoMLException, match="url_not_allowed"):
+            client.remove_background(image_url="http://10.0.0.1/x.png")
+
+
+INVALID: list[dict[str, Any]] = [
+    {},
+    {"image_url": 5},
+    {"image_url": None},
+    {"image_url": "http://a.com/x", "unknown": 1},
+    {"image_url": "http://a.com/x", "margin": 501},
+    {"image_url": "http://a.com/x", "margin": -1},
+    {"image_url": "http://a.com/x", "margin": "5"},
+    {"image_url": "http://a.com/x", "margin": 1e400},
+    {"image_url": "http://a.com/x", "crop": "yes"},
+    {"image_url": "http://a.com/x", "subject": "smallest"},
+    {"image_url": "http://a.com/x", "output": "video"},
+    {"image_url": "http://a.com/x", "format": "gif"},
+    {"image_url": "http://a.com/x", "background": "red"},
+    {"image_url": "http://a.com/x", "background": "#12345"},
+]
+
+
+@pytest.mark.parametrize("body", [json.dumps(body) for body in INVALID] + ["", "[]", "5", "null", "{", '"x"', "[" * 30_000, "\0"])
+def test_invalid_json(service: Server, body: str) -> None:
+    headers = {"content-type": "application/json"}
+    response = httpx.post(f"{service.url}/remove-background", content=body, headers=headers, trust_env=False)
+    assert_error(response, 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"margin": "501"}, {"margin": "x"}, {"crop": "maybe"}, {"unknown": "1"}, {"background": "red"}, {"subject": '"none"'}],
+)
+def test_invalid_form(service: Server, photo: bytes, fields: dict[str, str]) -> None:
+    assert_error(service.upload(photo, **fields), 400, "invalid_request")
+
+
+def upload_raw(service: Server, **arguments: Any) -> httpx.Response:
+    return httpx.post(f"{service.url}/remove-background/upload", trust_env=False, timeout=30, **arguments)
+
+
+def test_forms_without_one_file(service: Server, source: Source, photo: bytes) -> None:
+    asked = len(source.requests)
+    boundary = {"content-type": "multipart/form-data; boundary=x"}
+    bad = [
+        upload_raw(service, files={"other": photo}),
+        upload_raw(service, files=[("image", photo), ("image", photo)]),
+        upload_raw(service, files={"image": (None, source.url("/photo.jpg"))}),
+        upload_raw(service, files={"image": photo, "subject": ("subject", b"all")}),
+        upload_raw(service, files={"image": photo}, data={f"field{number}": "x" for number in range(100)}),
+        upload_raw(service, content=b"--x\r\nbroken", headers=boundary),
+        upload_raw(service, content=b"", headers=boundary),
+        upload_raw(service, content=b"x", headers={"content-type": "multipart/form-data"}),
+    ]
+    for response in bad:
+        assert_error(response, 400, "invalid_request")
+    assert len(source.requests) == asked
+    assert_error(service.upload(b""), 422, "empty_source")
+
+
+@pytest.mark.parametrize(
+    "media_type", ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "image/png"]
+)
+def test_media_types(service: Server, media_type: str) -> None:
+    headers = {"content-type": media_type}
+    response = httpx.post(f"{service.url}/remove-background", content=b"{}", headers=headers, trust_env=False)
+    assert_error(response, 415, "unsupported_media_type")
+    if not media_type.startswith("multipart"):
+        assert_error(upload_raw(service, content=b"{}", headers=headers), 415, "unsupported_media_type")
+
+
+def test_bodies_over_the_limit(service: Server) -> None:
+    headers = {"content-type": "application/json"}
+    url = f"{service.url}/remove-background"
+    assert_error(httpx.post(url, content=b" " * 65_537, headers=headers, trust_env=False), 413, "request_too_large")
+    chunked = httpx.post(url, content=iter([b" " * 40_000] * 2), headers=headers, trust_env=False)
+    assert_error(chunked, 413, "request_too_large")
+    sent = 0
+
+    def chunks() -> Any:
+        nonlocal sent
+        for _ in range(2_000):
+            sent += 65_536
+            yield b" " * 65_536
+
+    with contextlib.suppress(httpx.TransportError):  # the service may hang up before all was sent
+        assert_error(httpx.post(url, content=chunks(), headers=headers, trust_env=False), 413, "request_too_large")
+    assert sent < 100_000_000
+    assert_error(service.upload(b"\xff\xd8\xff" + b"\0" * 20_000_000), 413, "request_too_large")
+    assert_error(service.upload(b"\xff\xd8\xff" + b"\0" * 30_000_000), 413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("ftp://a.com/x.png", "invalid_url"),
+        ("http://a..com/", "invalid_url"),
+        ("http://a.com/" + "x" * 2048, "invalid_url"),
+        ("http://127.0.0.1/x.png", "url_not_allowed"),
+        ("http://169.254.169.254/latest/meta-data", "url_not_allowed"),
+        ("http://[::ffff:127.0.0.1]/", "url_not_allowed"),
+        ("http://user@a.com/x.png", "url_not_allowed"),
+        ("http://a.com:22/x.png", "url_not_allowed"),
+        ("http://localhost/x.png", "url_not_allowed"),
+    ],
+)
+def test_urls(service: Server, url: str, code: str) -> None:
+    assert_error(service.post(image_url=url), 400, code)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/status/404", 422, "source_http_error"),
+        ("/status/500", 502, "source_unreachable"),
+        ("/redirect/4", 422, "too_many_redirects"),
+        ("/to?http://10.0.0.1/", 400, "url_not_allowed"),
+        ("/gzip", 422, "unsupported_encoding"),
+        ("/endless", 422, "source_too_large"),
+        ("/short", 502, "source_unreachable"),
+        ("/slow", 504, "source_timeout"),
+        ("/drip", 504, "source_timeout"),
+    ],
+)
+def test_sources(service: Server, source: Source, path: str, status: int, code: str) -> None:
+    assert_error(service.post(image_url=source.url(path)), status, code)
+
+
+def test_pictures(service: Server, source: Source, photo: bytes) -> None:
+    source.files["/empty"] = b""
+    assert_error(service.post(image_url=source.url("/empty")), 422, "empty_source")
+    assert_error(service.upload(b"<svg/>"), 422, "unsupported_image_type")
+    assert_error(service.upload(photo[:20_000]), 422, "image_corrupt")
+    assert_error(service.upload(encoded(Image.new("L", (5001, 5000)))), 422, "image_too_large")
+    for pixels in FEATURELESS.values():
+        assert_error(service.upload(encoded(Image.fromarray(pixels.astype(np.uint8)))), 422, "no_subject_found")
+    large = Image.open(io.BytesIO(photo)).resize((4000, 3500))
+    response = service.upload(encoded(large, "JPEG"), format="webp", crop="false")
+    assert_error(response, 422, "format_unsupported")
+
+
+def test_other_routes(service: Server) -> None:
+    health = service.get("/health")
+    assert (health.status_code, health.json()) == (200, {"status": "ok"})
+    for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/schema.json", "/"):
+        assert service.get(path).status_code == 200, path
+    assert_error(service.get("/nothing"), 404, "not_found")
+    for method, path, allow in (
+        ("GET", "/remove-background", "POST"),
+        ("PUT", "/remove-background/upload", "POST"),
+        ("POST", "/health", "GET"),
+        ("DELETE", "/livez", "GET"),
+    ):
+        response = httpx.request(method, f"{service.url}{path}", trust_env=False)
+        assert_error(response, 405, "method_not_allowed")
+        assert allow in response.headers["allow"]
+
+
+def test_openapi_names_both_routes_and_every_option(service: Server) -> None:
+    document = service.get("/docs.json").json()
+    for path, media_type, field in (
+        ("/remove-background", "application/json", "image_url"),
+        ("/remove-background/upload", "multipart/form-data", "image"),
+    ):
+        schema = document["paths"][path]["post"]["requestBody"]["content"][media_type]["schema"]
+        assert set(schema["properties"]) == {field, "subject", "crop", "margin", "output", "format", "background"}
+        assert schema["required"] == [field]
+
+
+def test_cors(service: Server) -> None:
+    origin = {"Origin": "https://app.stylespire.com"}
+    preflight = httpx.options(
+        f"{service.url}/remove-background",
+        headers={**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"},
+        trust_env=False,
+    )
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == origin["Origin"]
+    refused = httpx.post(f"{service.url}/remove-background", json={}, headers=origin, trust_env=False)
+    assert_error(refused, 400, "invalid_request")
+    assert refused.headers["access-control-allow-origin"] == origin["Origin"]
+    assert "X-Foreground-Left" in refused.headers["access-control-expose-headers"]
+    stranger = httpx.post(f"{service.url}/remove-background", json={}, headers={"Origin": "https://evil.com"}, trust_env=False)
+    assert "access-control-allow-origin" not in stranger.headers
+
+
+def test_every_log_line_is_json_and_each_request_has_one(service: Server, photo: bytes) -> None:
+    ids = [service.upload(photo).headers["X-BentoML-Request-ID"], service.upload(b"x").headers["X-BentoML-Request-ID"]]
+    lines = {line["request_id"]: line for line in service.log_lines() if "request_id" in line}
+    good, bad = (lines[request_id] for request_id in ids)
+    assert (good["status"], good["code"], good["path"]) == (200, "ok", "/remove-background/upload")
+    assert good["timings"].keys() == {"download", "decode", "segment", "select", "encode"}
+    assert (bad["status"], bad["code"]) == (422, "unsupported_image_type")
+    assert not [line for line in service.log_lines() if line["level"] == "error"]
+
+
+def test_downloads_overlap(service: Server, source: Source) -> None:
+    """Two slow sources end together, and a picture sent meanwhile does not wait for them."""
+    started = time.monotonic()
+    threads = [threading.Thread(target=service.post, kwargs={"image_url": source.url("/slow")}) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    picture(service.post(image_url=source.url("/photo.jpg")))
+    assert time.monotonic() - started < 2
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - started < 4
+
+
+async def gather(count: int, request: Callable[[httpx.AsyncClient], Any]) -> list[httpx.Response]:
+    async with httpx.AsyncClient(timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None)) as client:
+        return list(await asyncio.gather(*(request(client) for _ in range(count))))
+
+
+async def test_busy_past_the_limit_and_nothing_is_lost(service: Server, photo: bytes) -> None:
+    url = f"{service.url}/remove-background/upload"
+    responses = await gather(30, lambda client: client.post(url, files={"image": photo}))
+    answered = [response for response in responses if response.status_code == 200]
+    refused = [response for response in responses if response.status_code != 200]
+    assert len(answered) >= 16
+    assert refused
+    for response in refused:
+        assert_error(response, 429, "busy")
+    assert len({response.content for response in answered}) == 1
+
+
+async def test_a_caller_who_leaves_frees_its_place(service: Server, source: Source, photo: bytes) -> None:
+    async def leave(client: httpx.AsyncClient) -> httpx.Response:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.post(f"{service.url}/remove-background", json={"image_url": source.url("/slow")}, timeout=0.5)
+        return httpx.Response(499)
+
+    await gather(16, leave)
+    await asyncio.sleep(0.3)
+    assert service.upload(photo).status_code == 200
+    assert [line for line in service.log_lines() if line.get("code") == "caller_left"]
+
+
+def test_deadline_and_threads(photo: bytes, source: Source) -> None:
+    with serve(BGR_DEADLINE="0.4", BGR_THREADS="1", BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server:
+        assert_error(server.post(image_url=source.url("/slow")), 504, "deadline_exceeded")
+        assert server.upload(photo).status_code == 200
+
+
+def test_api_keys(photo: bytes) -> None:
+    with serve(BGR_API_KEYS="key-one,key-two") as server:
+        assert_error(server.upload(photo), 401, "unauthorized")
+        for headers in ({"X-Api-Key": "key-on"}, {"X-Api-Key": ""}, {"Authorization": "Basic key-one"}, {"X-Api-Key": "ключ"}):
+            raw = {name: value.encode() for name, value in headers.items()}
+            assert_error(upload_raw(server, files={"image": photo}, headers=raw), 401, "unauthorized")
+        for headers in ({"X-Api-Key": "key-one"}, {"Authorization": "Bearer key-two"}, {"authorization": "bearer key-one"}):
+            assert upload_raw(server, files={"image": photo}, headers=headers).status_code == 200
+        assert server.get("/health").status_code == 200
+        with bentoml.SyncHTTPClient(server.url, token="key-one") as client, pytest.raises(Exception, match="url_not_allowed"):
+            client.remove_background(image_url="http://10.0.0.1/")
+
+
+def test_sigterm_finishes_what_is_inside(photo: bytes, source: Source) -> None:
+    with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server:
+        answers: list[httpx.Response] = []
+        inside = threading.Thread(target=lambda: answers.append(server.post(image_url=source.url("/slow"))))
+        inside.start()
+        time.sleep(0.5)
+        os.kill(server.worker(), signal.SIGTERM)
+        time.sleep(0.2)
+        assert_error(server.get("/readyz"), 503, "shutting_down")
+        assert_error(server.upload(photo), 503, "shutting_down")
+        inside.join()
+        assert answers[0].status_code == 200
+    with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}", BGR_DRAIN="0.5") as server:
+        inside = threading.Thread(target=lambda: answers.append(server.post(image_url=source.url("/slow"))))
+        inside.start()
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        inside.join()
+        assert_error(answers[1], 503, "shutting_down")
+        assert server.process.wait(20) == 0
+
+
+def start_and_fail(**settings: str) -> tuple[int, str]:
+    import subprocess
+
+    result = subprocess.run(
+        command(".", free_port()), env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
+    )
+    return result.returncode, result.stdout + result.stderr
+
+
+def test_a_wrong_setting_stops_the_start_with_one_sentence() -> None:
+    status, output = start_and_fail(BGR_MAX_PIXELS="many")
+    assert status == 1
+    assert "BGR_MAX_PIXELS is wrong" in output
+    assert "Traceback" not in output
+
+
+def test_a_missing_or_damaged_model_stops_the_start_with_one_sentence(tmp_path: Path, model_file: Path) -> None:
+    status, output = start_and_fail(BENTOML_HOME=str(tmp_path))
+    assert status == 1
+    assert "make setup" in output
+    assert "Traceback" not in output
+    import shutil
+
+    shutil.copytree(model_file.parents[3], tmp_path / "home", ignore=shutil.ignore_patterns("bentos", "tmp"))
+    next((tmp_path / "home").glob("models/u2netp/*/u2netp.onnx")).write_bytes(b"damaged")
+    status, output = start_and_fail(BENTOML_HOME=str(tmp_path / "home"))
+    assert status == 1
+    assert "damaged" in output
+    assert "Traceback" not in output
+
+
+def test_every_error_of_the_tree_is_answered_somewhere() -> None:
+    """Each code of the contract is provoked by a test; InternalError and OutOfMemory need a defect or a machine without memory."""
+    text = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
+    missing = [
+        error.code
+        for error in BackgroundRemovalError.__subclasses__()
+        if f'"{error.code}"' not in text and error.__name__ not in text
+    ]
+    assert missing == []
+
+
+def test_slow_body_ends_at_the_deadline() -> None:
+    with (
+        serve(BGR_DEADLINE="1") as server,
+        socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection,
+    ):
+        connection.sendall(
+            b"POST /remove-background HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        connection.settimeout(5)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))  # until the service closes the connection
+        assert b" 504 " in answer
+        assert b"deadline_exceeded" in answer
