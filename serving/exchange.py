@@ -11,7 +11,6 @@ class Exchange:
 
     started: float = field(default_factory=time.monotonic)
     code: str | None = None
-    source: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
 
 

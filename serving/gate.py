@@ -121,8 +121,6 @@ class Gate:
             "code": exchange.code or "ok",
             "milliseconds": round((time.monotonic() - exchange.started) * 1000, 1),
         }
-        if exchange.source:
-            fields["source"] = exchange.source
         if exchange.timings:
             fields["timings"] = {step: round(took, 1) for step, took in exchange.timings.items()}
         LOGGER.info("request", extra={"fields": fields})

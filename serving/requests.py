@@ -32,7 +32,7 @@ async def read_url_request(request: Request) -> URLRequest:
     try:
         return URLRequest.model_validate_json(body, strict=True)
     except ValidationError as exc:
-        raise InvalidRequest(_first_fault(exc)) from exc
+        raise InvalidRequest(_first_fault(exc)) from None  # its text holds the URL, which must not reach the log
 
 
 async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]:
@@ -60,7 +60,7 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
         try:
             options = Options.model_validate({name: _decoded(value) for name, value in fields.items()})
         except ValidationError as exc:
-            raise InvalidRequest(_first_fault(exc)) from exc
+            raise InvalidRequest(_first_fault(exc)) from None
         return await image.read(), options
     finally:
         await form.close()

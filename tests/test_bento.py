@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def bentoml(*arguments: str, home: Path, cwd: Path = ROOT) -> str:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterator[tuple[str, Path]]:
+def built(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> tuple[str, Path]:
     """A Bento's tag and the BentoML home that holds it, built from the files that git tracks."""
     folder = tmp_path_factory.mktemp("bento")
     checkout, home = folder / "checkout", folder / "home"
@@ -33,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Iterato
         shutil.copyfile(ROOT / name, checkout / name)
     shutil.copytree(model_file.parents[1], home / "models" / "u2netp")
     tag = bentoml("build", "--output", "tag", home=home, cwd=checkout).strip().rpartition(":")[2]
-    yield f"background_remover:{tag}", home
+    return f"background_remover:{tag}", home
 
 
 def cut_out_offline(target: str, home: Path) -> bytes:

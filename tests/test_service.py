@@ -108,7 +108,7 @@ INVALID: list[dict[str, Any]] = [
     {},
     {"image_url": 5},
     {"image_url": None},
-    {"image_url": "http://a.com/x", "unknown": 1},
+    {"image_url": "http://a.com/x?token=secret", "unknown": 1},
     {"image_url": "http://a.com/x", "margin": 501},
     {"image_url": "http://a.com/x", "margin": -1},
     {"image_url": "http://a.com/x", "margin": "5"},
@@ -127,6 +127,7 @@ def test_invalid_json(service: Server, body: str) -> None:
     headers = {"content-type": "application/json"}
     response = httpx.post(f"{service.url}/remove-background", content=body, headers=headers, trust_env=False)
     assert_error(response, 400, "invalid_request")
+    assert "secret" not in response.text + service.log.read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,43 @@
+"""Make the README's picture: `python docs/before_after.py URL`, where URL is that of a running service.
+
+The photo, coffee.jpg, is Rachel Michetti's (CC0), courtesy of Pikolo Espresso Bar, as in scikit-image's data.
+"""
+
+import io
+import sys
+from pathlib import Path
+
+import httpx
+from PIL import Image, ImageDraw
+
+HERE = Path(__file__).parent
+PHOTO = HERE / "coffee.jpg"
+GAP, SQUARE = 16, 16
+
+
+def checkerboard(size: tuple[int, int]) -> Image.Image:
+    """Light grey and white squares: the usual sign of transparency."""
+    board = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(board)
+    for top in range(0, size[1], SQUARE):
+        for left in range(top // SQUARE % 2 * SQUARE, size[0], 2 * SQUARE):
+            draw.rectangle((left, top, left + SQUARE - 1, top + SQUARE - 1), fill=(218, 218, 218))
+    return board
+
+
+def main(url: str) -> None:
+    """Send the photo to the service and paste both side by side."""
+    before = Image.open(PHOTO)
+    files = {"image": PHOTO.read_bytes()}
+    answer = httpx.post(f"{url}/remove-background/upload", files=files, timeout=30).raise_for_status()
+    cutout = Image.open(io.BytesIO(answer.content))
+    after = checkerboard(cutout.size)
+    after.paste(cutout, mask=cutout)
+    both = Image.new("RGB", (before.width + GAP + after.width, before.height), "white")
+    both.paste(before)
+    both.paste(after, (before.width + GAP, (before.height - after.height) // 2))
+    both.save(HERE / "before-after.jpg", quality=88)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
