@@ -1,8 +1,10 @@
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -154,6 +156,27 @@ async def test_the_connection_goes_to_the_checked_addresses_in_turn(connects: An
     with pytest.raises(SourceUnreachable):
         await Downloader(Settings(), resolve=resolve).download("http://images.stylespire.com/x.png")
     assert [address[0] for address in made] == ["1.1.1.1", "1.0.0.1"]
+
+
+async def test_outside_table(data: Path, connects: Any) -> None:
+    """Every URL has its verdict, with a resolver that tells the truth of each; a refused one is never connected to."""
+    made = next(connects)
+    rows = json.loads((data / "ssrf" / "urls.json").read_text())
+    wrong = []
+    for row in rows:
+        made.clear()
+        addresses = ["10.0.0.1"] if row["group"] == "dns-stub" else ["1.1.1.1"]
+        try:
+            await Downloader(Settings(), resolve=answering(addresses)).download(row["url"])
+            verdict = "answered"
+        except SourceUnreachable:
+            verdict = "allowed"  # it went as far as connecting, and the recorder refused
+        except BackgroundRemovalError as error:
+            verdict = error.code
+        if verdict != row["expect"] or bool(made) != (verdict == "allowed"):
+            wrong.append((row["url"], row["expect"], verdict, list(made)))
+    assert rows
+    assert not wrong
 
 
 async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """The steps together, with the real model on real pictures; no server."""
 
-import csv
 import io
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from scipy import ndimage
 
 from pipeline.clock import Clock
 from pipeline.decode import decode
-from pipeline.errors import BackgroundRemovalError, DeadlineExceeded, NoSubjectFound, OutOfMemory
+from pipeline.errors import DeadlineExceeded, NoSubjectFound, OutOfMemory
 from pipeline.flow import CutOut, cut_out
 from pipeline.options import Options
 from pipeline.segment import Prediction, U2netpRunner
@@ -102,48 +101,6 @@ def test_memory_that_runs_out_anywhere(photo: bytes) -> None:
 
     with pytest.raises(OutOfMemory):
         run(photo, Failing())
-
-
-def test_every_row_of_the_corpus(data: Path, runner: U2netpRunner) -> None:
-    folder = data / "corpus"
-    wrong = []
-    with (folder / "index.tsv").open() as table:
-        rows = list(csv.DictReader(table, delimiter="\t"))
-    for row in rows:
-        try:
-            run((folder / row["path"]).read_bytes(), runner)
-            status, code = "200", "-"
-        except BackgroundRemovalError as error:
-            status, code = str(error.status), error.code
-        if status not in row["expected_status"].split("|") or code not in row["expected_code"].split("|"):
-            wrong.append((row["path"], row["expected_status"], row["expected_code"], status, code))
-    assert rows
-    assert not wrong
-
-
-AWKWARD = {
-    "bomb_16384x16384.png": "image_too_large",
-    "bomb_20000x14000_gray_280MP.jpg": "image_too_large",
-    "full_transparent.png": "no_subject_found",
-    "heic_iphone_IMG_2682.heic": "unsupported_image_type",
-    "p3_tiny.png": "no_subject_found",  # 8 × 8 of one colour
-    "prophoto_tiny.png": "no_subject_found",  # 1 × 1
-    "truncated.jpg": "image_corrupt",
-    "truncated.png": "image_corrupt",
-    "webp_big_height.webp": "no_subject_found",  # 13 × 169, all white
-}
-
-
-def test_every_awkward_picture(data: Path, runner: U2netpRunner) -> None:
-    codes = {}
-    files = sorted((data / "awkward").iterdir())
-    for file in files:
-        try:
-            run(file.read_bytes(), runner)
-        except BackgroundRemovalError as error:
-            codes[file.name] = error.code
-    assert files
-    assert codes == {name: code for name, code in AWKWARD.items() if (data / "awkward" / name).exists()}
 
 
 def test_all_parts_uncropped_is_rembgs_mask(data: Path, runner: U2netpRunner, rembg_session: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import csv
 import io
 import json
 import os
@@ -240,6 +241,68 @@ def test_pictures(service: Server, source: Source, photo: bytes) -> None:
     large = Image.open(io.BytesIO(photo)).resize((4000, 3500))
     response = service.upload(encoded(large, "JPEG"), format="webp", crop="false")
     assert_error(response, 422, "format_unsupported")
+
+
+def status_and_code(response: httpx.Response) -> tuple[str, str]:
+    """As the corpus' table writes them."""
+    return str(response.status_code), "-" if response.status_code == 200 else response.json()["code"]
+
+
+def test_every_row_of_the_corpus(service: Server, data: Path) -> None:
+    folder = data / "corpus"
+    with (folder / "index.tsv").open() as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))
+    wrong = []
+    for row in rows:
+        status, code = status_and_code(service.upload((folder / row["path"]).read_bytes()))
+        if status not in row["expected_status"].split("|") or code not in row["expected_code"].split("|"):
+            wrong.append((row["path"], row["expected_status"], row["expected_code"], status, code))
+    assert rows
+    assert not wrong
+
+
+AWKWARD = {
+    "bomb_16384x16384.png": "image_too_large",
+    "bomb_20000x14000_gray_280MP.jpg": "image_too_large",
+    "full_transparent.png": "no_subject_found",
+    "heic_iphone_IMG_2682.heic": "unsupported_image_type",
+    "p3_tiny.png": "no_subject_found",  # 8 × 8 of one colour
+    "prophoto_tiny.png": "no_subject_found",  # 1 × 1
+    "truncated.jpg": "image_corrupt",
+    "truncated.png": "image_corrupt",
+    "webp_big_height.webp": "no_subject_found",  # 13 × 169, all white
+}
+
+
+def test_every_awkward_picture(service: Server, source: Source, data: Path) -> None:
+    files = sorted((data / "awkward").iterdir())
+    codes = {}
+    for file in files:
+        source.files[f"/awkward/{file.name}"] = file.read_bytes()
+        response = service.post(image_url=source.url(f"/awkward/{file.name}"))
+        if response.status_code != 200:
+            codes[file.name] = response.json()["code"]
+    assert files
+    assert codes == {name: code for name, code in AWKWARD.items() if (data / "awkward" / name).exists()}
+
+
+@pytest.mark.parametrize("folder", ["photos", "photos/large", "groundtruth/people/images"])
+def test_every_photo_has_a_clear_subject(service: Server, data: Path, folder: str) -> None:
+    files = sorted((data / folder).glob("*.jpg"))
+    assert files
+    for file in files:
+        response = service.upload(file.read_bytes())
+        assert float(response.headers["X-Subject-Confidence"]) > 0.8, file.name
+        assert picture(response).getbbox() == (0, 0, *picture(response).size), file.name
+
+
+def test_every_refused_url(service: Server, data: Path) -> None:
+    """Refused before any look-up or connection; what a name resolves to is judged in tests/test_download.py."""
+    rows = json.loads((data / "ssrf" / "urls.json").read_text())
+    refused = [row for row in rows if row["expect"] != "allowed" and row["group"] != "dns-stub"]
+    assert refused
+    wrong = [row["url"] for row in refused if service.post(image_url=row["url"]).json()["code"] != row["expect"]]
+    assert not wrong
 
 
 def test_other_routes(service: Server) -> None:
