@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.clock import Clock
 from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory, StartupError
-from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_stored
+from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_rembg, check_stored
 from pipeline.options import Options
 from pipeline.settings import load_settings
 from serving.answers import EXPOSED_HEADERS, error_response, picture_response
@@ -120,9 +120,11 @@ class BackgroundRemover:
         """Before any worker starts: the settings and the model are right, or the start stops with one sentence."""
         configure_logging()
         try:
-            load_settings()
+            settings = load_settings()
             stored = StoredModel(MODEL_TAG).resolve()
             check_stored(Path(stored.path), stored.info.labels)
+            if settings.model.startswith("rembg:"):
+                check_rembg(settings.model.removeprefix("rembg:"))
         except StartupError as exc:
             raise bentoml.exceptions.BentoMLException(str(exc)) from exc
 

@@ -103,6 +103,17 @@ def check_stored(folder: Path, labels: dict[str, str]) -> Path:
     return file
 
 
+def check_rembg(name: str) -> None:
+    """Load one of rembg's models in a process of its own, and let go of it: the supervisor must not pay for rembg.
+
+    Raises StartupError with the sentence that loading it here would raise.
+    """
+    command = [sys.executable, "-m", "pipeline.segment", name]
+    result = subprocess.run(command, cwd=_HERE.parent, stderr=subprocess.PIPE, text=True, check=False)
+    if result.returncode != 0:
+        raise StartupError((result.stderr.strip().splitlines() or [f"rembg could not load its model {name}."])[-1])
+
+
 def find_weights() -> Weights:
     """The first copy of the weights that can be had; each one is checked.
 

@@ -5,6 +5,7 @@ imported). `runner_for` gives the runner that the settings name.
 """
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -136,3 +137,10 @@ def stretch(probabilities: NDArray[np.float32]) -> Prediction:
         return Prediction(np.zeros(probabilities.shape, np.uint8), peak=0.0)
     stretched = (probabilities - probabilities.min()) / (probabilities.max() - probabilities.min())
     return Prediction((stretched * 255).astype(np.uint8), peak=min(high, 1.0))
+
+
+if __name__ == "__main__":
+    try:
+        RembgRunner(sys.argv[1])
+    except StartupError as exc:
+        sys.exit(str(exc))

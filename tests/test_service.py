@@ -486,6 +486,21 @@ def test_every_error_of_the_tree_is_answered_somewhere() -> None:
     assert missing == []
 
 
+@pytest.mark.usefixtures("rembg_session")
+def test_a_model_of_rembgs(service: Server, photo: bytes) -> None:
+    fields = {"subject": "all", "crop": "false", "output": "mask"}
+    with serve(BGR_MODEL="rembg:u2netp") as server:
+        theirs, ours = (np.asarray(picture(one.upload(photo, **fields))).astype(int) for one in (server, service))
+    assert np.abs(theirs - ours).max() <= 1
+
+
+def test_an_unknown_model_of_rembgs_stops_the_start_with_one_sentence() -> None:
+    status, output = start_and_fail(BGR_MODEL="rembg:nothing")
+    assert status == 1
+    assert "there are: " in output
+    assert "Traceback" not in output
+
+
 def test_slow_body_ends_at_the_deadline() -> None:
     with (
         serve(BGR_DEADLINE="1") as server,
