@@ -128,7 +128,9 @@ def _normalise_host(host: str) -> str:
     try:
         # UTS 46 maps full-width digits, other full stops and ignored characters to what a resolver would see.
         name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
-        labels = name.removesuffix(".").split(".")
+        # The final dot of a fully qualified name is in no certificate, and few servers know themselves by it.
+        name = name.removesuffix(".")
+        labels = name.split(".")
         for label in labels:
             if label.startswith("xn--"):
                 idna.decode(label)
@@ -153,6 +155,6 @@ def _require_public(url: SourceURL) -> None:
         if not is_public(address):
             raise URLNotAllowed
         return
-    labels = url.host.removesuffix(".").split(".")
+    labels = url.host.split(".")
     if _NUMBER.fullmatch(labels[-1]) or len(labels) < 2 or labels[-1] in _SPECIAL_USE_DOMAINS | _PRIVATE_SUFFIXES:
         raise URLNotAllowed

@@ -86,7 +86,7 @@ def _first_fault(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"There is no option of this name; there are image_url, {', '.join(Options.model_fields)}."
+        return f"A field is unknown; the options are {', '.join(Options.model_fields)}."
     if not field:
         return f"The body must be a JSON object: {first['msg'].split(':')[0]}."
     return f"{field}: {first['msg']}."

@@ -15,7 +15,7 @@ ACCEPTED = {
     ),
     "https://images.stylespire.com?x=1": SourceURL("https", "images.stylespire.com", 443, "/?x=1"),
     "https://bücher.stylespire.com/ü.png": SourceURL("https", "xn--bcher-kva.stylespire.com", 443, "/%C3%BC.png"),
-    "https://images.stylespire.com./x": SourceURL("https", "images.stylespire.com.", 443, "/x"),
+    "https://images.stylespire.com./x": SourceURL("https", "images.stylespire.com", 443, "/x"),
     "https://my_bucket.stylespire.com/a@b.png": SourceURL("https", "my_bucket.stylespire.com", 443, "/a@b.png"),
     "http://1.1.1.1/x": SourceURL("http", "1.1.1.1", 80, "/x"),
     "http://[2606:4700:4700::1111]:443/x": SourceURL("http", "2606:4700:4700::1111", 443, "/x"),
