@@ -99,12 +99,13 @@ class Gate:
         if body.fault:
             raise body.fault
         if body.caller_left:
-            reply.abandon()
+            await reply.abandon()
 
     def _authorise(self, headers: Headers) -> None:
         if not self._keys:
             return
-        given = headers.get("x-api-key") or re.sub(r"(?i)^bearer +", "", headers.get("authorization", ""))
+        bearer = re.fullmatch(r"(?i)bearer +(.*)", headers.get("authorization", ""))
+        given = headers.get("x-api-key") or (bearer[1] if bearer else "")
         # Every key is compared, each in constant time, so that nothing can be learnt from how long it took.
         matches = [hmac.compare_digest(given.encode(), key) for key in self._keys]
         if not any(matches):
@@ -221,9 +222,16 @@ class _Reply:
         # What is left of the body is not read, so the connection cannot be used again.
         await error_response(error, {"Connection": "close"})(scope, receive, self._start_or_send)
 
-    def abandon(self) -> None:
-        """The caller has left: there is nobody to answer. 499 is nginx's status for it, in the log alone."""
-        self.status, self._exchange.code = 499, "caller_left"
+    async def abandon(self) -> None:
+        """The caller has left; 499, nginx's status for it, is seen in the log alone.
+
+        An answer is sent to nobody all the same: BentoML's timeout waits an hour for one, and the stop of the process with it.
+        """
+        self._exchange.code = "caller_left"
+        if self.status is None:
+            await self._start({"type": "http.response.start", "status": 499, "headers": []})
+            await self._send({"type": "http.response.body", "body": b""})
+        self.status = 499
 
     async def _start_or_send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

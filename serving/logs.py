@@ -25,6 +25,7 @@ class JSONFormatter(logging.Formatter):
 
 def configure_logging() -> None:
     """Make every handler of the process write JSON, BentoML's own included."""
+    logging.captureWarnings(True)  # Pillow warns of odd pictures; a bare line would not be JSON
     formatter = JSONFormatter()
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus"))]
     handlers = {handler for logger in loggers for handler in logger.handlers}

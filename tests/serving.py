@@ -1,5 +1,6 @@
 """A real `bentoml serve` in a process of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,25 @@ class Server:
         """The log so far, each line parsed as the JSON object it must be."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
+    def logged(self, name: str, value: str, at_least: int = 1) -> list[dict[str, Any]]:
+        """The lines whose field `name` is `value`; a line is written just after its answer, so this waits for it."""
+        lines: list[dict[str, Any]] = []
+        end = time.monotonic() + 5
+        while len(lines) < at_least and time.monotonic() < end:
+            time.sleep(0.05)
+            lines = [line for line in self.log_lines() if line.get(name) == value]
+        return lines
+
+    def children(self) -> list[int]:
+        """The process ids of the supervisor's children."""
+        try:
+            return [int(child) for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
+
     def worker(self) -> int:
-        """The worker's process id: the supervisor's child that serves."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[-1])
+        """The worker's process id."""
+        return self.children()[-1]
 
 
 def free_port() -> int:
@@ -69,27 +84,35 @@ def environment(**settings: str) -> dict[str, str]:
     return {**inherited, "BENTOML_DO_NOT_TRACK": "True", **settings}
 
 
-@contextmanager
-def serve(target: str = ".", prefix: tuple[str, ...] = (), cwd: Path = ROOT, **settings: str) -> Iterator[Server]:
-    """Serve until the block ends, then stop by SIGTERM. `prefix` goes before the command line."""
+@contextlib.contextmanager
+def serve(target: str = ".", cwd: Path = ROOT, **settings: str) -> Iterator[Server]:
+    """Serve until the block ends, then stop by SIGTERM, which must end it with 0 within 15 seconds."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*prefix, *command(target, port)], cwd=cwd, env=environment(**settings), stdout=output, stderr=subprocess.STDOUT
-            )
+        # The log is standard output; what C libraries say of broken pictures goes to standard error.
+        with log.open("wb") as output, log.with_suffix(".err").open("wb") as errors:
+            process = subprocess.Popen(command(target, port), cwd=cwd, env=environment(**settings), stdout=output, stderr=errors)
         server = Server(f"http://127.0.0.1:{port}", process, log)
         try:
             wait_until_ready(server)
             yield server
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(server)
+
+
+def stop(server: Server) -> None:
+    """Stop by SIGTERM; whatever is still there after 15 seconds is killed, and is a failure."""
+    processes = [server.process.pid, *server.children()]
+    server.process.send_signal(signal.SIGTERM)
+    try:
+        status = server.process.wait(15)
+    except subprocess.TimeoutExpired:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        raise AssertionError(f"the service did not stop:\n{server.log.read_text()[-3000:]}") from None
+    assert status == 0, server.log.read_text()[-3000:]
 
 
 def wait_until_ready(server: Server, seconds: float = 60) -> None:
@@ -101,4 +124,5 @@ def wait_until_ready(server: Server, seconds: float = 60) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
-    raise AssertionError(f"the service did not become ready:\n{server.log.read_text()}")
+    errors = server.log.with_suffix(".err").read_text()
+    raise AssertionError(f"the service did not become ready:\n{server.log.read_text()}\n{errors}")

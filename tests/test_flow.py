@@ -113,7 +113,7 @@ def test_all_parts_uncropped_is_rembgs_mask(data: Path, runner: U2netpRunner, re
         small = decode(file.read_bytes(), 25_000_000).rgb.resize((320, 320), Image.Resampling.LANCZOS)
         prediction = runner.predict(small)
         dropped = select(prediction, np.asarray(small), None, "all").mask != prediction.mask
-        reached = ndimage.binary_dilation(dropped, np.ones((3, 3), bool), iterations=4)
+        reached = ndimage.binary_dilation(dropped, np.ones((3, 3), bool), iterations=6)
         same = ~np.asarray(Image.fromarray(reached).resize(ours.shape[::-1], Image.Resampling.NEAREST))
         assert np.abs(ours - theirs)[same].max() <= 1, file.name
         assert same.mean() > 0.85, file.name

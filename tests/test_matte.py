@@ -12,7 +12,9 @@ def blob(rows: slice, columns: slice, size: int = 320) -> np.ndarray:
     return mask
 
 
-@pytest.mark.parametrize("size", [(640, 960), (301, 977), (320, 320), (100, 50), (1, 400), (7, 3)])
+@pytest.mark.parametrize(
+    "size", [(640, 960), (301, 977), (320, 320), (2000, 330), (330, 2000), (290, 173), (900, 200), (100, 50), (1, 400), (7, 3)]
+)
 @pytest.mark.parametrize("margin", [0, 5, 500])
 def test_the_region_is_a_crop_of_the_whole(size: tuple[int, int], margin: int) -> None:
     mask = blob(slice(100, 180), slice(40, 300))
