@@ -25,7 +25,8 @@ class JSONFormatter(logging.Formatter):
 
 def configure_logging() -> None:
     """Make every handler of the process write JSON, BentoML's own included."""
-    logging.captureWarnings(True)  # Pillow warns of odd pictures; a bare line would not be JSON
+    logging.captureWarnings(True)  # a warning on a line of its own would not be JSON
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what Pillow calls an error is a caller's picture, and has its code
     formatter = JSONFormatter()
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus"))]
     handlers = {handler for logger in loggers for handler in logger.handlers}
