@@ -58,8 +58,9 @@ async def test_work_that_waits_and_is_cancelled_never_starts() -> None:
     second = asyncio.create_task(line.run(lambda: started.append(2)))
     await asyncio.sleep(0.05)
     second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
     end.set()
-    await asyncio.gather(first, second, return_exceptions=True)
+    await first
     await line.run(lambda: None)
     assert started == []
 
