@@ -4,11 +4,12 @@ The mask is rembg's by definition: the same pre-processing, weights and normalis
 imported). `runner_for` gives the runner that the settings name.
 """
 
+import functools
 import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,20 @@ from PIL import Image
 from pipeline.errors import OutOfMemory, StartupError
 from pipeline.settings import Settings
 
+if TYPE_CHECKING:
+    import onnxruntime
+
 # U²-Net's training set-up, the same figures as rembg's: ImageNet's channel means and deviations, 320 × 320 pixels.
 _MEAN = np.array([0.485, 0.456, 0.406])
 _DEVIATION = np.array([0.229, 0.224, 0.225])
 
 _SIZE_OF_FREE_MODELS = (1024, 1024)  # what most of rembg's models with free input shapes were trained on
+
+# An ONNX graph of one node, y = Identity(x), for one float: a run of it gives onnxruntime the occasion to shrink its arena.
+_IDENTITY = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,9 @@ class Runner(Protocol):
     def predict(self, small: Image.Image) -> Prediction:
         """Segment an RGB picture of `input_size`."""
 
+    def release(self) -> None:
+        """Give the memory kept for the next inference back to the system; that inference takes it anew."""
+
 
 class U2netpRunner:
     """u2netp on onnxruntime: one session, loaded once, on the CPU."""
@@ -57,18 +70,18 @@ class U2netpRunner:
         """Load the prepared graph. `threads` work on one inference. Raises StartupError if the file is no such model."""
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Planning one block for all activations costs 194 MB at the peak and no time is won (544 against 350 MB).
-        options.enable_mem_pattern = False
-        # Threads that spin between requests would take the processor from downloads and encoding.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
+        _share_arena()
         try:
-            self._session = onnxruntime.InferenceSession(str(model_file), sess_options=options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                str(model_file), sess_options=_session_options(threads), providers=["CPUExecutionProvider"]
+            )
         except Exception as exc:  # onnxruntime's own classes derive from Exception alone
             raise StartupError("The stored model cannot be loaded; delete it and run `make setup` again.") from exc
+        self._identity = onnxruntime.InferenceSession(
+            _IDENTITY, sess_options=_session_options(threads=1), providers=["CPUExecutionProvider"]
+        )
+        self._shrink = onnxruntime.RunOptions()
+        self._shrink.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
@@ -81,6 +94,40 @@ class U2netpRunner:
                 raise OutOfMemory from exc
             raise
         return stretch(output[0, 0])
+
+    def release(self) -> None:
+        """Give the 93 MB of activations back: 7 ms now, and 20 ms of page faults in the next inference."""
+        self._identity.run(None, {"x": np.zeros(1, np.float32)}, self._shrink)
+
+
+@functools.cache
+def _share_arena() -> None:
+    """Register one arena for every session of the process, so that one of them can shrink it.
+
+    It grows by what is asked for; onnxruntime's default doubles, and keeps what nobody uses.
+    """
+    import onnxruntime
+
+    cpu = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
+    same_as_requested = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    onnxruntime.create_and_register_allocator(cpu, same_as_requested)
+
+
+def _session_options(threads: int) -> "onnxruntime.SessionOptions":
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # A planned block for all activations and the re-use of buffers by plan both hold memory past its use: without them an
+    # inference takes 93 MB instead of 194 and 121, in the same time.
+    options.enable_mem_pattern = False
+    options.enable_mem_reuse = False
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Threads that spin between requests would take the processor from downloads and encoding.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
 
 
 class RembgRunner:
@@ -110,6 +157,9 @@ class RembgRunner:
         # At the model's own size rembg's two resizings do nothing, and its mask is what the model said.
         mask = self._session.predict(small)[0]
         return Prediction(np.asarray(mask.convert("L")), peak=1.0)
+
+    def release(self) -> None:
+        """Do nothing: rembg's sessions keep their memory."""
 
 
 def runner_for(settings: Settings, model_file: Path) -> Runner:

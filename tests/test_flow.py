@@ -87,6 +87,9 @@ def test_deadline_between_two_steps(photo: bytes) -> None:
             time.sleep(0.3)
             return Prediction(np.full((8, 8), 255, np.uint8), 1.0)
 
+        def release(self) -> None:
+            raise AssertionError("a small picture needs no room")
+
     with pytest.raises(DeadlineExceeded):
         cut_out(photo, Options(), Slow(), 25_000_000, clock)
     assert list(clock.milliseconds) == ["decode", "segment"]

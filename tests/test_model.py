@@ -46,6 +46,10 @@ def test_preparation_changes_the_graph_and_not_its_answers(weights: bytes) -> No
     concats = {node.output[0] for node in graph.node if node.op_type == "Concat" and len(node.input) == 2}
     assert not [node for node in graph.node if node.op_type == "Conv" and node.input[0] in concats]
     assert sum(node.op_type == "Conv" for node in graph.node) == 119 + 50
+    # Every resizing is by a constant, and nothing is left of the sums that made its size.
+    resizings = [node.input[-1].split("/")[-1] for node in graph.node if node.op_type == "Resize"]
+    assert (resizings.count("factors"), resizings.count("sizes")) == (5, 33)
+    assert {node.op_type for node in graph.node} == {"Conv", "Relu", "Add", "MaxPool", "Resize", "Concat", "Sigmoid"}
     assert model.prepare(weights) == prepared
 
 

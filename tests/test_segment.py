@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image, ImageOps
 
@@ -65,6 +66,15 @@ def test_an_allocation_that_fails_is_out_of_memory(runner: U2netpRunner, monkeyp
     monkeypatch.setattr(runner, "_session", Failing())
     with pytest.raises(OutOfMemory):
         runner.predict(Image.new("RGB", (320, 320)))
+
+
+def test_released_memory_is_given_back_and_taken_anew(runner: U2netpRunner, photo: bytes) -> None:
+    small = Image.open(io.BytesIO(photo)).convert("RGB").resize((320, 320), Image.Resampling.LANCZOS)
+    before = runner.predict(small).mask
+    held = psutil.Process().memory_info().rss
+    runner.release()
+    assert held - psutil.Process().memory_info().rss > 60_000_000
+    assert np.array_equal(runner.predict(small).mask, before)
 
 
 def test_an_all_black_picture_divides_by_nothing() -> None:
