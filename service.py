@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.clock import Clock
 from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory, StartupError
+from pipeline.memory import configure_allocator
 from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_rembg, check_stored
 from pipeline.options import Options
 from pipeline.settings import load_settings
@@ -130,6 +131,7 @@ class BackgroundRemover:
 
     def __init__(self) -> None:
         """Load the model once, and let it answer one picture: only then is the service ready."""
+        configure_allocator()
         # The worker alone pays for these.
         from pipeline.download import Downloader
         from pipeline.flow import cut_out

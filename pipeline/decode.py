@@ -1,19 +1,23 @@
-"""Bytes -> upright sRGB picture: the only file that opens images.
+"""Bytes -> Picture: the only file that opens images.
 
-The type is judged by the first bytes, the size is checked before a pixel is decoded, and every mode that Pillow knows is brought
-to 8-bit sRGB. Whatever Pillow raises on a file it dislikes leaves this room as ImageCorrupt.
+The type is judged by the first bytes, the size is checked before a pixel is decoded, and whatever Pillow raises on a file that it
+dislikes leaves this room as ImageCorrupt. A large picture is kept once, as its file holds it; a step that asks for a region of it
+gets that region developed: upright, 8-bit sRGB.
 """
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
 
+from pipeline.bands import over_bands
 from pipeline.errors import EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
+from pipeline.webp import decode_webp
 
 # The limit is ours and is checked below, before any decoding; Pillow's own would only warn.
 Image.MAX_IMAGE_PIXELS = None
@@ -23,24 +27,102 @@ _SRGB = ImageCms.createProfile("sRGB")
 # The colour space that an ICC profile names (ICC.1:2022, table 19) -> the Pillow mode whose pixels it describes.
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
+# EXIF 2.3, Orientation: what makes the stored picture upright.
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MIRRORS_COLUMNS = {_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[6], _UPRIGHT[7]}
+_MIRRORS_ROWS = {_UPRIGHT[3], _UPRIGHT[4], _UPRIGHT[7], _UPRIGHT[8]}
+_SWAPS_AXES = {_UPRIGHT[5], _UPRIGHT[6], _UPRIGHT[7], _UPRIGHT[8]}
+
+# Up to here a second copy of the picture (16 MB) is cheaper than developing its regions one by one, twice.
+_SMALL_PIXELS = 4_000_000
+
+# Bytes a pixel that decoding takes at its peak, measured: Pillow's own 4, and what the decoder keeps beside them.
+_BYTES_A_PIXEL = {"progressive": 10, "WEBP": 8, "AVIF": 13}
+_PILLOWS_BYTES_A_PIXEL = 4
+
+Corners = tuple[int, int, int, int]
+Develop = Callable[[Image.Image], Image.Image]
+
 
 @dataclass(frozen=True)
 class Picture:
-    """An upright picture: `rgb` in mode RGB (sRGB, 8 bits), `alpha` in mode L and of the same size, or None if opaque."""
+    """A decoded picture. All sizes and corners are those of the upright picture, in pixels.
 
-    rgb: Image.Image
-    alpha: Image.Image | None
+    `stored` holds the pixels as the file did, to be turned by `turn`; `develop` makes RGB (sRGB, 8 bits) of any part of it.
+    `alpha` is the source's own transparency, upright, in mode L, or None if opaque.
+    """
+
+    stored: Image.Image
+    alpha: Image.Image | None = None
+    turn: Image.Transpose | None = None
+    develop: Develop | None = None
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height, in pixels."""
-        return self.rgb.size
+        """Width and height."""
+        width, height = self.stored.size
+        return (height, width) if self.turn in _SWAPS_AXES else (width, height)
+
+    def rgb(self, corners: Corners | None = None) -> Image.Image:
+        """The region between `corners` (left, top, and the first column and row beyond), or the whole, in mode RGB."""
+        if corners is None:
+            corners = (0, 0, *self.size)
+        whole = corners == (0, 0, *self.size)
+        region = self.stored if whole else self.stored.crop(self._stored_corners(corners))
+        if self.develop is not None:
+            region = self.develop(region)
+        return region if self.turn is None else region.transpose(self.turn)
+
+    def reduced(self, size: tuple[int, int]) -> Image.Image:
+        """The whole in mode RGB and of `size`, by LANCZOS: the pixels that Pillow's `resize` makes of the upright picture.
+
+        Pillow reduces in two passes and rounds between them. Where the first goes across, every band of rows is on its own.
+        """
+        width, height = self.size
+        if self.turn is None and self.develop is None and width * height < _SMALL_PIXELS:
+            return self.stored.resize(size, Image.Resampling.LANCZOS)
+        if height + size[1] <= 2 * width:  # as Pillow 13 chooses
+            narrow = Image.new("RGB", (size[0], height))
+
+            def across(top: int, bottom: int) -> None:
+                band = self.rgb((0, top, width, bottom))
+                narrow.paste(band.resize((size[0], bottom - top), Image.Resampling.LANCZOS), (0, top))
+
+            list(over_bands(across, height, width))
+        else:
+            narrow = Image.new("RGB", (width, size[1]))
+
+            def down(left: int, right: int) -> None:
+                band = self.rgb((left, 0, right, height))
+                narrow.paste(band.resize((right - left, size[1]), Image.Resampling.LANCZOS), (left, 0))
+
+            list(over_bands(down, width, height))
+        return narrow.resize(size, Image.Resampling.LANCZOS)
+
+    def _stored_corners(self, corners: Corners) -> Corners:
+        left, top, right, bottom = corners
+        width, height = self.size
+        if self.turn in _MIRRORS_COLUMNS:
+            left, right = width - right, width - left
+        if self.turn in _MIRRORS_ROWS:
+            top, bottom = height - bottom, height - top
+        return (top, left, bottom, right) if self.turn in _SWAPS_AXES else (left, top, right, bottom)
 
 
-def decode(data: bytes, max_pixels: int) -> Picture:
+def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None = None) -> Picture:
     """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
 
-    EXIF orientation is applied, a profile is converted to sRGB (a broken one is ignored), transparency is kept.
+    EXIF orientation is applied, a profile is converted to sRGB (a broken one is ignored), transparency is kept. `make_room` is
+    called with the bytes that decoding will take at its peak, before it begins.
     Raises EmptySource, UnsupportedImageType, ImageTooLarge (width × height over `max_pixels`, from the header alone),
     ImageCorrupt or OutOfMemory.
     """
@@ -55,10 +137,18 @@ def decode(data: bytes, max_pixels: int) -> Picture:
         data = _without_animation(data)
     with _pillow_errors(), Image.open(io.BytesIO(data), formats=[kind]) as image:
         _require_size(image.size, max_pixels)
-        image.load()
-        if _has_orientation(image):
-            ImageOps.exif_transpose(image, in_place=True)
-        return _to_srgb(image)
+        if make_room is not None:
+            weight = _BYTES_A_PIXEL.get("progressive" if image.info.get("progressive") else kind, _PILLOWS_BYTES_A_PIXEL)
+            make_room(weight * image.width * image.height)
+        loaded = _load(image, data)
+        turn = _turn(image)
+        alpha = _alpha(loaded)
+        stored, develop = _to_srgb(loaded)
+        picture = Picture(stored, alpha if alpha is None or turn is None else alpha.transpose(turn), turn, develop)
+        if stored.width * stored.height < _SMALL_PIXELS:
+            return Picture(picture.rgb(), picture.alpha)
+        picture.rgb((0, 0, 1, 1))  # what cannot be developed shows itself here
+        return picture
 
 
 def sniff(data: bytes) -> str | None:
@@ -133,70 +223,120 @@ def _without_animation(data: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _has_orientation(image: Image.Image) -> bool:
+def _load(image: Image.Image, data: bytes) -> Image.Image:
+    """The pixels alone, without what the decoder keeps."""
+    if image.format == "WEBP":
+        pixels = decode_webp(data, image.size)
+        pixels.info = image.info
+        return pixels
+    image.load()
+    vars(image).pop("_decoder", None)  # AVIF's holds the frame once more
+    return image
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        return bool(image.getexif().get(0x0112, 1) != 1)  # EXIF 2.3, Orientation
+        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # EXIF that cannot be read turns nothing; Pillow raises what its parser meets
-        return False
-
-
-def _to_srgb(image: Image.Image) -> Picture:
-    profile = image.info.get("icc_profile")
-    alpha = _alpha(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _stretch(image)
-    elif image.mode in ("1", "LA", "La"):
-        image = image.convert("L")
-    elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
-        image = image.convert("RGB")
-    converted = _apply_profile(image, profile) if profile else None
-    if converted is None:
-        converted = _lab_to_rgb(image) if image.mode == "LAB" else image if image.mode == "RGB" else image.convert("RGB")
-    return Picture(converted, alpha)
+        return None
 
 
 def _alpha(image: Image.Image) -> Image.Image | None:
     """The picture's own transparency, or None where every pixel is opaque."""
-    key = image.info.get("transparency")
+    key = image.info.pop("transparency", None)
     if image.mode.startswith("I;16"):
         if not isinstance(key, int):
             return None
-        alpha = Image.fromarray(np.where(np.asarray(image) == key, 0, 255).astype(np.uint8))
+        alpha = Image.fromarray((np.asarray(image) != key).view(np.uint8) * np.uint8(255))
     elif image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         alpha = image.getchannel("A" if image.mode in ("RGBA", "LA", "PA") else "a")
     elif key is not None and image.mode in ("1", "L", "P", "RGB"):
         if image.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
             # A 16-bit PNG's colour key: Pillow keeps the high bytes of its pixels (PNG 3rd edition, 11.3.1.1).
-            image.info["transparency"] = tuple(sample >> 8 for sample in key)
-        alpha = image.convert("RGBA").getchannel("A")
+            key = tuple(sample >> 8 for sample in key)
+        alpha = Image.new("L", image.size)
+
+        def transparency(top: int, bottom: int) -> None:
+            band = image.crop((0, top, image.width, bottom))
+            band.info["transparency"] = key
+            alpha.paste(band.convert("RGBA").getchannel("A"), (0, top))
+
+        list(over_bands(transparency, image.height, image.width))
     else:
         return None
     return None if alpha.getextrema()[0] == 255 else alpha
 
 
+def _to_srgb(image: Image.Image) -> tuple[Image.Image, Develop | None]:
+    """The image as it can be kept, at most 4 bytes a pixel, and what makes sRGB of a part of it (None: it is that)."""
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _stretch(image)
+    elif image.mode in ("1", "LA", "La"):
+        image = image.convert("L")
+    mode = image.mode if image.mode in ("L", "CMYK", "LAB") else "RGB"
+    transform = _profile_transform(profile, mode) if profile else None
+    if transform is None and mode == "LAB":
+        transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, "LAB", "RGB")
+    if image.mode == "RGB":
+        if transform is not None:
+            _convert_in_place(image, transform)
+        return image, None
+
+    def develop(part: Image.Image) -> Image.Image:
+        if transform is None:
+            return part.convert("RGB")
+        return transform.apply(part if part.mode == mode else part.convert(mode))
+
+    return image, develop
+
+
 def _stretch(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits to mode L: 16 bits by their high byte, others (no range is declared) from min to max."""
-    samples = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((samples.astype(np.uint16) >> 8).astype(np.uint8))
-    values = np.nan_to_num(samples.astype(np.float32), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    scale = 255.0 / (high - low) if high > low else 0.0
-    return Image.fromarray(((values - low) * scale).astype(np.uint8))
+
+    def samples(top: int, bottom: int) -> NDArray[np.float32]:
+        values = np.asarray(image.crop((0, top, image.width, bottom))).astype(np.float32)
+        return np.nan_to_num(values, posinf=0.0, neginf=0.0)
+
+    def extrema(top: int, bottom: int) -> tuple[float, float]:
+        values = samples(top, bottom)
+        return float(values.min()), float(values.max())
+
+    low, scale = 0.0, 1 / 256
+    if not image.mode.startswith("I;16"):
+        lows, highs = zip(*over_bands(extrema, image.height, image.width), strict=True)
+        low, high = min(lows), max(highs)
+        scale = 255.0 / (high - low) if high > low else 0.0
+    grey = Image.new("L", image.size)
+
+    def stretch(top: int, bottom: int) -> None:
+        grey.paste(Image.fromarray(((samples(top, bottom) - low) * scale).astype(np.uint8)), (0, top))
+
+    list(over_bands(stretch, image.height, image.width))
+    return grey
 
 
-def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    """The picture in sRGB, or None if the profile is broken or describes other pixels than these."""
+def _profile_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """What brings pixels of `mode` to sRGB; None if the profile is broken, describes other pixels, or changes none."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if _PROFILE_MODES.get(source.profile.xcolor_space.strip()) != image.mode:
+        if _PROFILE_MODES.get(source.profile.xcolor_space.strip()) != mode:
             return None
-        return ImageCms.profileToProfile(image, source, _SRGB, outputMode="RGB")
+        transform = ImageCms.buildTransform(source, _SRGB, mode, "RGB")
+        return None if mode == "RGB" and _changes_nothing(transform) else transform
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
         return None
 
 
-def _lab_to_rgb(image: Image.Image) -> Image.Image:
-    converted = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _SRGB, outputMode="RGB")
-    assert converted is not None  # None is the answer to inPlace=True alone
-    return converted
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Whether a cube of 17 × 17 × 17 colours comes back as it went: most profiles that cameras write are sRGB."""
+    levels = np.linspace(0, 255, 17).astype(np.uint8)
+    cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(17, -1, 3)
+    return np.array_equal(cube, np.asarray(transform.apply(Image.fromarray(cube))))
+
+
+def _convert_in_place(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> None:
+    def convert(top: int, bottom: int) -> None:
+        image.paste(transform.apply(image.crop((0, top, image.width, bottom))), (0, top))
+
+    list(over_bands(convert, image.height, image.width))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
+from pipeline.bands import over_bands
 from pipeline.errors import NoSubjectFound
 
 # An alpha below this (4 %) cannot be seen on any background; the subject's box ends there.
@@ -42,9 +43,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Matte:
-    """`alpha`: mode L, the size of `frame`. `frame`: what the answer shows. `subject`: the subject's own box."""
+    """`alpha`: uint8 (height, width) of `frame`. `frame`: what the answer shows. `subject`: the subject's own box."""
 
-    alpha: Image.Image
+    alpha: NDArray[np.uint8]
     frame: Box
     subject: Box
 
@@ -58,22 +59,22 @@ def enlarge(mask: NDArray[np.uint8], size: tuple[int, int], own_alpha: Image.Ima
     whole = Box(0, 0, *size)
     region = whole if margin is None else _surroundings(mask, size).grown(margin, size)
     alpha = _enlarge_region(mask, size, region)
-    if not alpha.getbbox():
+    if not alpha.any():
         _mark_strongest(alpha, mask, size, region)
     if own_alpha is not None:
-        alpha = ImageChops.multiply(alpha, own_alpha.crop(region.corners))
+        _multiply(alpha, own_alpha, region)
     # A subject of a few cells in a picture smaller than the mask may be averaged down to less: then its strongest trace counts.
-    least = min(VISIBLE_ALPHA, int(alpha.getextrema()[1]))  # type: ignore[arg-type]
-    bounds = alpha.point([0] * least + [255] * (256 - least)).getbbox() if least else None
-    if bounds is None:
+    least = min(VISIBLE_ALPHA, int(alpha.max()))
+    if least == 0:
         raise NoSubjectFound
-    left, top, right, bottom = bounds
-    subject = Box.between(region.left + left, region.top + top, region.left + right, region.top + bottom)
+    rows, columns = np.flatnonzero(alpha.max(axis=1) >= least), np.flatnonzero(alpha.max(axis=0) >= least)
+    left, top = region.left + int(columns[0]), region.top + int(rows[0])
+    subject = Box.between(left, top, region.left + int(columns[-1]) + 1, region.top + int(rows[-1]) + 1)
     if margin is None:
         return Matte(alpha, whole, subject)
     frame = subject.grown(margin, size)
-    inside = (frame.left - region.left, frame.top - region.top)
-    return Matte(alpha.crop((*inside, inside[0] + frame.width, inside[1] + frame.height)), frame, subject)
+    first_row, first_column = frame.top - region.top, frame.left - region.left
+    return Matte(alpha[first_row : first_row + frame.height, first_column : first_column + frame.width], frame, subject)
 
 
 def _surroundings(mask: NDArray[np.uint8], size: tuple[int, int]) -> Box:
@@ -96,7 +97,7 @@ def _surroundings(mask: NDArray[np.uint8], size: tuple[int, int]) -> Box:
     return Box.between(left, top, right, bottom)
 
 
-def _enlarge_region(mask: NDArray[np.uint8], size: tuple[int, int], region: Box) -> Image.Image:
+def _enlarge_region(mask: NDArray[np.uint8], size: tuple[int, int], region: Box) -> NDArray[np.uint8]:
     """The same pixels as enlarging the whole mask and cropping it, for the cost of the region.
 
     Between its two passes Pillow rounds and clips LANCZOS's overshoot, so their order shows by up to 27/255 at a corner of the
@@ -104,18 +105,33 @@ def _enlarge_region(mask: NDArray[np.uint8], size: tuple[int, int], region: Box)
     """
     rows, columns = mask.shape
     image = Image.fromarray(mask)
-    left, top, right, bottom = region.corners
+    left, top, right, _ = region.corners
     if size[0] < columns or size[1] < rows:
-        return image.resize(size, Image.Resampling.LANCZOS).crop(region.corners)
+        return np.array(image.resize(size, Image.Resampling.LANCZOS).crop(region.corners))
     across = (left * columns / size[0], 0, min(right * columns / size[0], columns), rows)
     wide = image.resize((region.width, rows), Image.Resampling.LANCZOS, box=across)
-    down = (0, top * rows / size[1], region.width, min(bottom * rows / size[1], rows))
-    return wide.resize((region.width, region.height), Image.Resampling.LANCZOS, box=down)
+    alpha = np.empty((region.height, region.width), np.uint8)
+
+    def down(first: int, end: int) -> None:
+        box = (0, (top + first) * rows / size[1], region.width, min((top + end) * rows / size[1], rows))
+        alpha[first:end] = np.asarray(wide.resize((region.width, end - first), Image.Resampling.LANCZOS, box=box))
+
+    list(over_bands(down, region.height, region.width))
+    return alpha
 
 
-def _mark_strongest(alpha: Image.Image, mask: NDArray[np.uint8], size: tuple[int, int], region: Box) -> None:
+def _multiply(alpha: NDArray[np.uint8], own_alpha: Image.Image, region: Box) -> None:
+    def multiply(first: int, end: int) -> None:
+        left, top, right, _ = region.corners
+        own = own_alpha.crop((left, top + first, right, top + end))
+        alpha[first:end] = np.asarray(ImageChops.multiply(Image.fromarray(alpha[first:end]), own))
+
+    list(over_bands(multiply, region.height, region.width))
+
+
+def _mark_strongest(alpha: NDArray[np.uint8], mask: NDArray[np.uint8], size: tuple[int, int], region: Box) -> None:
     """A subject much smaller than a pixel is averaged away: the pixel that holds its strongest cell stands for it."""
     row, column = np.unravel_index(mask.argmax(), mask.shape)
     x = int((column + 0.5) * size[0] / mask.shape[1]) - region.left
     y = int((row + 0.5) * size[1] / mask.shape[0]) - region.top
-    alpha.putpixel((x, y), int(mask[row, column]))
+    alpha[y, x] = mask[row, column]

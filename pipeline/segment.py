@@ -175,9 +175,9 @@ def to_input(small: Image.Image) -> NDArray[np.float32]:
     rembg's `BaseSession.normalize`; its guard keeps an all-black picture from a division by zero.
     """
     samples = np.asarray(small)
-    normalised = (samples / max(float(samples.max()), 1e-6) - _MEAN) / _DEVIATION
-    tensor: NDArray[np.float32] = normalised.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
-    return tensor
+    levels = np.arange(256)[:, np.newaxis] / max(float(samples.max()), 1e-6)
+    normalised = ((levels - _MEAN) / _DEVIATION).astype(np.float32)  # each of the 256 levels once, for each channel
+    return np.stack([normalised[samples[..., channel], channel] for channel in range(3)])[np.newaxis]
 
 
 def stretch(probabilities: NDArray[np.float32]) -> Prediction:

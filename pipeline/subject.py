@@ -57,7 +57,7 @@ def select(
     labels, count = ndimage.label(salient * 2.0 >= salient.max(), _EIGHT_CONNECTED)
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     kept = areas >= SMALLEST_PART * areas.max() if parts == "all" else np.arange(count) == areas.argmax()
-    core = np.isin(labels, np.flatnonzero(kept) + 1)
+    core = np.concatenate(([False], kept))[labels]
     near_kept, near_dropped = _nearest(mask, labels, kept)
     # With `all`, what is too faint to be a part of its own (no cell of it is half as salient as the peak) stays as it is.
     chosen = np.where(near_kept if parts == "largest" else ~near_dropped, mask, np.uint8(0))
@@ -67,9 +67,9 @@ def select(
 def _is_featureless(small: NDArray[np.uint8]) -> bool:
     if (small == small[0, 0]).all():
         return True
-    samples = small.astype(np.float32)
-    variance = samples.var(axis=(0, 1)).sum()
-    differences = (np.diff(samples, axis=0).var(axis=(0, 1)) + np.diff(samples, axis=1).var(axis=(0, 1))).sum() / 2
+    channels = small.transpose(2, 0, 1).astype(np.float32, order="C")
+    variance = channels.var(axis=(1, 2)).sum()
+    differences = (np.diff(channels, axis=1).var(axis=(1, 2)) + np.diff(channels, axis=2).var(axis=(1, 2))).sum() / 2
     return bool(differences > _NOISE_RATIO * 2 * variance)
 
 
@@ -90,11 +90,20 @@ def _nearest(
     A cell above 0 belongs to the nearest component of those that its region of cells above 0 holds; without one, to nobody.
     """
     is_kept = np.concatenate(([False], kept))
-    regions, _ = ndimage.label(mask > 0, _EIGHT_CONNECTED)
-    has_component = np.isin(regions, np.unique(regions[labels > 0]))
+    regions, count = ndimage.label(mask > 0, _EIGHT_CONNECTED)
+    has_component = _regions_that_hold(labels > 0, regions, count)
     if kept.all():
         return has_component, np.zeros_like(has_component)
     rows, columns = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
     nearest_is_kept: NDArray[np.bool_] = is_kept[labels[rows, columns]]
-    connected_to_kept = np.isin(regions, np.unique(regions[is_kept[labels]]))
+    connected_to_kept = _regions_that_hold(is_kept[labels], regions, count)
     return connected_to_kept & nearest_is_kept, has_component & ~nearest_is_kept
+
+
+def _regions_that_hold(cells: NDArray[np.bool_], regions: NDArray[np.signedinteger[Any]], count: int) -> NDArray[np.bool_]:
+    """The cells of every region that holds one of `cells`, all (height, width); region 0 is no region."""
+    holds = np.zeros(count + 1, bool)
+    holds[regions[cells]] = True
+    holds[0] = False
+    held: NDArray[np.bool_] = holds[regions]
+    return held

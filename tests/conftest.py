@@ -64,6 +64,38 @@ def rembg_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield rembg.new_session("u2netp")
 
 
+@pytest.fixture(scope="session")
+def wide_gamut() -> bytes:
+    """An ICC profile (version 2, three matrix columns and one gamma) of colours wider than sRGB's: Adobe RGB's primaries."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(round(value * 65536).to_bytes(4, "big", signed=True) for value in values)
+
+    def xyz(*values: float) -> bytes:
+        return b"XYZ \0\0\0\0" + fixed(*values)
+
+    gamma = b"curv\0\0\0\0\0\0\0\1" + (563).to_bytes(2, "big") + b"\0\0"  # 2.2 in 8.8 bits
+    tags = {
+        b"desc": b"desc\0\0\0\0\0\0\0\5wide\0" + bytes(78),
+        b"cprt": b"text\0\0\0\0none\0\0\0\0",
+        b"wtpt": xyz(0.9642, 1.0, 0.8249),
+        b"rXYZ": xyz(0.60974, 0.31111, 0.01947),
+        b"gXYZ": xyz(0.20528, 0.62567, 0.06087),
+        b"bXYZ": xyz(0.14919, 0.06322, 0.74457),
+        b"rTRC": gamma,
+        b"gTRC": gamma,
+        b"bTRC": gamma,
+    }
+    at, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, content in tags.items():
+        padded = content + bytes(-len(content) % 4)
+        table += name + (at + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
+        body += padded
+    header = bytes(8) + b"\2\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
+    profile = header.ljust(128, b"\0") + len(tags).to_bytes(4, "big") + table + body
+    return len(profile).to_bytes(4, "big") + profile[4:]
+
+
 def rembg_mask(session: Any, image: Image.Image) -> NDArray[np.int_]:
     """What `rembg.remove(only_mask=True)` gives: (height, width), 0 to 255."""
     import rembg

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from pipeline.decode import decode, sniff
+from pipeline.decode import Picture, decode, sniff
 from pipeline.errors import BackgroundRemovalError, EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
 from tests.conftest import encoded
 
@@ -27,10 +27,10 @@ def test_every_accepted_type(kind: str) -> None:
     data = encoded(quadrants(), kind)
     assert sniff(data) == kind
     picture = decode(data, LIMIT)
-    assert picture.rgb.mode == "RGB"
+    assert picture.rgb().mode == "RGB"
     assert picture.size == (40, 20)
     assert picture.alpha is None
-    assert np.abs(np.asarray(picture.rgb)[5, 5].astype(int) - RED).max() < 40
+    assert np.abs(np.asarray(picture.rgb())[5, 5].astype(int) - RED).max() < 40
 
 
 @pytest.mark.parametrize("kind", ["ICO", "PPM", "TGA", "JPEG2000", "PDF", "DDS"])
@@ -59,7 +59,7 @@ def test_orientation_is_applied(kind: str, orientation: int) -> None:
     upright = quadrants()
     upright.getexif()[0x0112] = orientation
     expected = np.asarray(ImageOps.exif_transpose(upright)).astype(int)
-    decoded = np.asarray(decode(stored, LIMIT).rgb).astype(int)
+    decoded = np.asarray(decode(stored, LIMIT).rgb()).astype(int)
     assert decoded.shape == expected.shape
     assert np.abs(decoded - expected).mean() < 12
 
@@ -107,8 +107,8 @@ def test_png_modes(mode: str) -> None:
     grey = Image.linear_gradient("L").resize((64, 64))
     image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
     picture = decode(encoded(image), LIMIT)
-    assert picture.rgb.mode == "RGB"
-    difference = np.abs(np.asarray(picture.rgb.convert("L")).astype(int) - np.asarray(grey)).mean()
+    assert picture.rgb().mode == "RGB"
+    difference = np.abs(np.asarray(picture.rgb().convert("L")).astype(int) - np.asarray(grey)).mean()
     assert difference < (130 if mode == "1" else 4)
 
 
@@ -121,9 +121,9 @@ def test_tiff_modes(mode: str) -> None:
     else:
         image = grey.convert("RGB").convert(mode) if mode in ("CMYK", "YCbCr") else grey.convert(mode)
     picture = decode(encoded(image, "TIFF"), LIMIT)
-    assert picture.rgb.mode == "RGB"
+    assert picture.rgb().mode == "RGB"
     assert picture.size == (64, 64)
-    top, bottom = np.asarray(picture.rgb)[0].mean(), np.asarray(picture.rgb)[-1].mean()
+    top, bottom = np.asarray(picture.rgb())[0].mean(), np.asarray(picture.rgb())[-1].mean()
     assert bottom - top > 150
 
 
@@ -150,7 +150,7 @@ def test_a_colour_key_is_transparency(mode: str, key: object, paint: object) -> 
 
 def test_a_profile_is_converted_and_a_broken_one_ignored(data: Path) -> None:
     raw = Image.open(data / "awkward" / "pillow_xmp_test_icc.jpg")
-    managed = np.asarray(decode((data / "awkward" / "pillow_xmp_test_icc.jpg").read_bytes(), LIMIT).rgb).astype(int)
+    managed = np.asarray(decode((data / "awkward" / "pillow_xmp_test_icc.jpg").read_bytes(), LIMIT).rgb()).astype(int)
     reference = ImageCms.profileToProfile(
         raw, ImageCms.ImageCmsProfile(io.BytesIO(raw.info["icc_profile"])), ImageCms.createProfile("sRGB"), outputMode="RGB"
     )
@@ -158,24 +158,92 @@ def test_a_profile_is_converted_and_a_broken_one_ignored(data: Path) -> None:
     assert np.abs(managed - np.asarray(reference)).max() <= 1
 
 
+def test_a_large_picture_is_developed_as_a_small_one(wide_gamut: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By regions, with every orientation, profile and mode: the same pixels as developing the whole at once."""
+    noise = np.random.default_rng(3).integers(0, 256, (300, 200, 4), dtype=np.uint8)
+    box = (17, 40, 160, 111)
+    for mode in ("RGB", "L", "CMYK", "RGBA", "P", "LAB", "I;16", "1"):
+        image = Image.fromarray(noise[..., :3]).convert("RGBA" if mode == "RGBA" else "RGB")
+        if mode == "LAB":
+            image = Image.merge("LAB", image.split())
+        elif mode == "I;16":
+            image = Image.fromarray(noise[..., 0].astype(np.uint16) * 200)
+        else:
+            image = image.convert(mode)
+        for orientation in range(1, 9):
+            exif = Image.Exif()
+            exif[0x0112] = orientation
+            profile = wide_gamut if mode in ("RGB", "RGBA", "P") else None
+            kind = "JPEG" if mode == "CMYK" else "TIFF" if mode == "LAB" else "PNG"
+            data = encoded(image, kind, exif=exif, icc_profile=profile)
+            small = decode(data, LIMIT)
+            with monkeypatch.context() as patch:
+                patch.setattr("pipeline.decode._SMALL_PIXELS", 0)
+                patch.setattr("pipeline.bands._BAND_PIXELS", 5000)
+                large = decode(data, LIMIT)
+                assert large.size == small.size
+                assert np.array_equal(np.asarray(large.rgb()), np.asarray(small.rgb())), (mode, orientation)
+                assert np.array_equal(np.asarray(large.rgb(box)), np.asarray(small.rgb())[40:111, 17:160]), (mode, orientation)
+                reduced = np.asarray(large.reduced((32, 32)))
+            assert np.array_equal(reduced, np.asarray(small.reduced((32, 32)))), (mode, orientation)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [(2100, 2000), (3000, 4000), (1500, 2900), (1500, 2650), (300, 20000), (20000, 300), (4000, 1001), (2000, 3679), (2000, 3681)],
+)
+def test_a_large_picture_is_reduced_as_pillow_does(size: tuple[int, int]) -> None:
+    image = Image.fromarray(np.random.default_rng(5).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    whole = image.resize((320, 320), Image.Resampling.LANCZOS)
+    assert np.array_equal(np.asarray(Picture(image).reduced((320, 320))), np.asarray(whole))
+
+
+def test_a_profile_that_changes_nothing_is_not_applied(wide_gamut: bytes) -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert decode(encoded(quadrants(), icc_profile=srgb), LIMIT).rgb().tobytes() == quadrants().tobytes()
+    muted = quadrants().point(lambda sample: 60 + sample // 2)  # inside sRGB, whatever the profile
+    managed = decode(encoded(muted, icc_profile=wide_gamut), LIMIT).rgb()
+    reference = ImageCms.profileToProfile(
+        muted, ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+    )
+    assert reference is not None
+    assert managed.tobytes() == reference.tobytes() != muted.tobytes()
+
+
+def test_room_is_made_before_a_pixel_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def make_room(needed: int) -> None:
+        asked.append(needed)
+        raise MemoryError
+
+    for kind, bytes_a_pixel in (("JPEG", 4), ("PNG", 4), ("WEBP", 8), ("AVIF", 13)):
+        with pytest.raises(OutOfMemory):
+            decode(encoded(quadrants(), kind), LIMIT, make_room)
+        assert asked.pop() == bytes_a_pixel * 800
+    with pytest.raises(OutOfMemory):
+        decode(encoded(quadrants(), "JPEG", progressive=True), LIMIT, make_room)
+    assert asked.pop() == 10 * 800
+
+
 def test_a_broken_profile_is_ignored() -> None:
     plain = decode(encoded(quadrants()), LIMIT)
     for profile in (b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()[:300]):
         picture = decode(encoded(quadrants(), icc_profile=profile), LIMIT)
-        assert picture.rgb.tobytes() == plain.rgb.tobytes()
+        assert picture.rgb().tobytes() == plain.rgb().tobytes()
 
 
 def test_the_first_frame_counts() -> None:
     frames = [quadrants(), Image.new("RGB", (40, 20), BLUE)]
     for kind in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
         data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-        assert np.abs(np.asarray(decode(data, LIMIT).rgb)[5, 5].astype(int) - RED).max() < 40
+        assert np.abs(np.asarray(decode(data, LIMIT).rgb())[5, 5].astype(int) - RED).max() < 40
 
 
 def test_a_png_with_a_broken_animation_is_still_a_picture() -> None:
     animated = encoded(quadrants(), save_all=True, append_images=[Image.new("RGB", (40, 20), BLUE)])
     broken = animated.replace(b"fcTL", b"fcTL"[:3] + b"X")
-    assert decode(animated, LIMIT).rgb.tobytes() == quadrants().tobytes()
+    assert decode(animated, LIMIT).rgb().tobytes() == quadrants().tobytes()
     with pytest.raises(ImageCorrupt):  # an unknown critical-looking chunk with a wrong checksum is another matter
         decode(broken[:60], LIMIT)
 

@@ -113,7 +113,7 @@ def test_all_parts_uncropped_is_rembgs_mask(data: Path, runner: U2netpRunner, re
         theirs = rembg_mask(rembg_session, Image.open(file))
         ours = pixels(run(file.read_bytes(), runner, subject="all", crop=False, output="mask")).astype(int)
         assert ours.shape == theirs.shape
-        small = decode(file.read_bytes(), 25_000_000).rgb.resize((320, 320), Image.Resampling.LANCZOS)
+        small = decode(file.read_bytes(), 25_000_000).rgb().resize((320, 320), Image.Resampling.LANCZOS)
         prediction = runner.predict(small)
         dropped = select(prediction, np.asarray(small), None, "all").mask != prediction.mask
         reached = ndimage.binary_dilation(dropped, np.ones((3, 3), bool), iterations=6)

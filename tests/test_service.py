@@ -480,7 +480,7 @@ def test_a_missing_or_damaged_model_stops_the_start_with_one_sentence(tmp_path: 
     import shutil
 
     shutil.copytree(model_file.parents[3], tmp_path / "home", ignore=shutil.ignore_patterns("bentos", "tmp"))
-    next((tmp_path / "home").glob("models/u2netp/*/u2netp.onnx")).write_bytes(b"damaged")
+    (tmp_path / "home" / model_file.relative_to(model_file.parents[3])).write_bytes(b"damaged")
     status, output = start_and_fail(BENTOML_HOME=str(tmp_path / "home"))
     assert status == 1
     assert "damaged" in output

@@ -1,0 +1,76 @@
+"""What the pipeline holds, in processes of their own: peak and rest, against one picture's bytes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.model import SAMPLE
+from tests.conftest import encoded
+from tests.serving import ROOT, environment
+
+# Megabytes that one picture added at its peak, over what one small picture had left behind, and that it left behind itself.
+SCRIPT = """
+import re, sys
+from pathlib import Path
+from pipeline.memory import configure_allocator
+configure_allocator()
+from pipeline.clock import Clock
+from pipeline.flow import cut_out
+from pipeline.model import SAMPLE
+from pipeline.options import Options
+from pipeline.segment import U2netpRunner
+
+def megabytes(name):
+    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+runner = U2netpRunner(Path(sys.argv[1]), 2)
+run = lambda data: cut_out(data, Options(), runner, 25_000_000, Clock(float("inf")))
+run(SAMPLE.read_bytes())
+before = megabytes("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")
+answer = run(Path(sys.argv[2]).read_bytes())
+print(megabytes("VmHWM") - before, len(answer.content) / 1e6)
+del answer
+print(megabytes("VmRSS") - before)
+"""
+
+
+def added(data: bytes, model_file: Path, folder: Path) -> tuple[float, float]:
+    picture = folder / "picture"
+    picture.write_bytes(data)
+    command = [sys.executable, "-c", SCRIPT, str(model_file), str(picture)]
+    result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    peak, rest = (float(line.split()[0]) for line in result.stdout.splitlines())
+    return peak, rest
+
+
+def large(megapixels: int) -> Image.Image:
+    """The sample with grain, enlarged: it compresses and cuts out like a photo."""
+    side = round((megapixels * 1e6) ** 0.5)
+    pixels = np.asarray(Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = np.random.default_rng(7).integers(-6, 7, (side, side, 1), dtype=np.int16)
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("variant", ["plain", "progressive", "rotated", "profile", "CMYK", "WebP"])
+def test_a_picture_of_24_megapixels(variant: str, model_file: Path, tmp_path: Path, wide_gamut: bytes) -> None:
+    """The picture (4 bytes a pixel) and the inference (93 MB, counted before): not two pictures, no float copy."""
+    image = large(24)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = {
+        "plain": lambda: encoded(image, "JPEG", quality=90),
+        "progressive": lambda: encoded(image, "JPEG", quality=90, progressive=True),
+        "rotated": lambda: encoded(image, "JPEG", quality=90, exif=exif),
+        "profile": lambda: encoded(image, "JPEG", quality=90, icc_profile=wide_gamut),
+        "CMYK": lambda: encoded(image.convert("CMYK"), "JPEG", quality=90),
+        "WebP": lambda: encoded(image, "WEBP", quality=80, method=0),
+    }[variant]()
+    peak, rest = added(data, model_file, tmp_path)
+    picture, answer = 96, 40
+    assert peak < picture + answer + len(data) / 1e6 + 30
+    assert rest < 40
