@@ -8,6 +8,7 @@ import psutil
 import pytest
 from PIL import Image, ImageOps
 
+from pipeline.decode import decode
 from pipeline.errors import OutOfMemory, StartupError
 from pipeline.segment import RembgRunner, U2netpRunner, runner_for, stretch, to_input
 from pipeline.settings import Settings
@@ -116,3 +117,14 @@ def test_the_authors_own_maps_are_near(data: Path, runner: U2netpRunner) -> None
         enlarged = np.asarray(Image.fromarray(ours).resize(image.size, Image.Resampling.LANCZOS)) / 255
         theirs = np.asarray(Image.open(folder / "maps" / f"{file.stem}.png").convert("L").resize(image.size)) / 255
         assert np.abs(enlarged - theirs).mean() < 0.03, file.name
+
+
+def test_large_photos_have_the_mask_of_the_exact_reduction(data: Path, runner: U2netpRunner) -> None:
+    photos = sorted((data / "photos" / "large").glob("*.jpg"))
+    assert len(photos) >= 4
+    for file in photos:
+        picture = decode(file.read_bytes(), 25_000_000)
+        theirs = runner.predict(picture.rgb().resize((320, 320), Image.Resampling.LANCZOS)).mask.astype(int)
+        ours = runner.predict(picture.reduced((320, 320))).mask.astype(int)
+        assert np.abs(ours - theirs).mean() < 0.3, file.name
+        assert ((ours > 127) & (theirs > 127)).sum() / ((ours > 127) | (theirs > 127)).sum() > 0.998, file.name
