@@ -27,8 +27,9 @@ from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_rembg, check_sto
 from pipeline.options import Options
 from pipeline.settings import load_settings
 from serving.answers import EXPOSED_HEADERS, error_response, picture_response
-from serving.exchange import current
+from serving.exchange import current, holding
 from serving.gate import UPLOAD_ROUTE, URL_ROUTE, Gate
+from serving.holdings import Holdings
 from serving.line import Line
 from serving.logs import LOGGER, configure_logging
 from serving.requests import URLRequest, read_upload, read_url_request
@@ -67,12 +68,18 @@ def waiting_line() -> Line:
     return Line(load_settings().max_waiting)
 
 
+@functools.cache
+def holdings() -> Holdings:
+    """What the worker's requests hold, shared like the line."""
+    return Holdings()
+
+
 class Front:
     """The outermost middleware: the gate, and CORS around it where origins are set."""
 
     def __init__(self, app: ASGIApp) -> None:
         settings = load_settings()
-        self._app: ASGIApp = Gate(app, settings, waiting_line())
+        self._app: ASGIApp = Gate(app, settings, waiting_line(), holdings())
         if settings.cors_origins:
             self._app = CORSMiddleware(
                 self._app,
@@ -171,7 +178,9 @@ class BackgroundRemover:
         clock = Clock(deadline=current.get().started + self._settings.deadline)
         try:
             data, options = await read(request, clock)
-            cutout = await waiting_line().run(functools.partial(self._cut_out, data, options, clock=clock))
+            work = functools.partial(self._cut_out, data, options, clock=clock)
+            cutout = await waiting_line().run(work, holdings().room_for_an_answer)
+            holding().answer(len(cutout.content))
             return picture_response(cutout, clock.milliseconds)
         except ClientDisconnect:
             return Response(status_code=499)  # the gate knows why, and sends nothing of this
@@ -188,7 +197,9 @@ class BackgroundRemover:
     async def _by_url(self, request: Request, clock: Clock) -> tuple[bytes, Options]:
         wanted = await read_url_request(request)
         with clock.step("download"):
-            return await self._downloader.download(wanted.image_url), wanted
+            data = await self._downloader.download(wanted.image_url, holding().reserve)
+        holding().hold(len(data))
+        return data, wanted
 
     async def _by_upload(self, request: Request, clock: Clock) -> tuple[bytes, Options]:
         with clock.step("download"):

@@ -18,5 +18,10 @@
 last one gave; webp.py helps decode.py, and bands.py runs full-resolution work in bands. Beside them stand settings.py, options.py,
 errors.py, memory.py (the allocator), and model.py, which sets the weights up before serving.
 
-Nothing is imported here: the supervisor process reads the settings and must not pay for numpy.
+Nothing heavy is imported here: the supervisor process reads the settings and must not pay for numpy.
 """
+
+import os
+
+# onnxruntime collects usage for its makers unless it is told not to before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -32,6 +32,7 @@ MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Address = IPv4Address | IPv6Address
+Reserve = Callable[[int], Awaitable[None]]
 Resolver = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
@@ -48,8 +49,10 @@ class Downloader:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         self._transport = httpx.AsyncHTTPTransport(verify=tls or httpx.create_ssl_context(), trust_env=False, limits=limits)
 
-    async def download(self, url: str) -> bytes:
+    async def download(self, url: str, reserve: Reserve) -> bytes:
         """Return the bytes at `url`, at least 0 and at most `max_source_bytes` of them.
+
+        `reserve` is awaited with the size that the source declares, or else with the most it may have, before its body is read.
 
         Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, SourceTooLarge, UnsupportedEncoding,
         SourceUnreachable, or SourceTimeout once `download_timeout` seconds have passed over all hops together.
@@ -59,7 +62,7 @@ class Downloader:
         try:
             async with asyncio.timeout(self._settings.download_timeout):
                 for _ in range(MAX_REDIRECTS + 1):
-                    answer = await self._get(source)
+                    answer = await self._get(source, reserve)
                     if isinstance(answer, bytes):
                         return answer
                     source = follow(source, answer, allowed)
@@ -71,7 +74,7 @@ class Downloader:
         """Close every connection."""
         await self._transport.aclose()
 
-    async def _get(self, source: SourceURL) -> bytes | str:
+    async def _get(self, source: SourceURL, reserve: Reserve) -> bytes | str:
         """One hop: the picture's bytes, or the Location that a redirect names."""
         response = await self._connect(source)
         try:
@@ -84,7 +87,7 @@ class Downloader:
                 raise SourceHTTPError(response.status_code)
             if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
                 raise UnsupportedEncoding
-            return await self._read(response)
+            return await self._read(response, reserve)
         finally:
             await response.aclose()
 
@@ -108,11 +111,13 @@ class Downloader:
             raise URLNotAllowed
         return addresses
 
-    async def _read(self, response: httpx.Response) -> bytes:
+    async def _read(self, response: httpx.Response, reserve: Reserve) -> bytes:
         limit = self._settings.max_source_bytes
         declared = response.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
+        expected = int(declared) if declared.isdecimal() else limit
+        if expected > limit:
             raise SourceTooLarge(limit)
+        await reserve(expected)
         body = bytearray()
         try:
             async for chunk in response.aiter_raw():

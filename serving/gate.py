@@ -8,7 +8,7 @@ import asyncio
 import hmac
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -29,6 +29,7 @@ from pipeline.errors import (
 from pipeline.settings import Settings
 from serving.answers import error_response
 from serving.exchange import Exchange, current
+from serving.holdings import Holdings
 from serving.line import Line
 from serving.logs import LOGGER
 
@@ -42,6 +43,8 @@ _FORM_BYTES = 64 * 1024
 # A caller that takes longer than this to read its answer is cut off: until then the answer stays in memory.
 WRITE_TIMEOUT = 60.0
 
+_PART_BYTES = 256 * 1024
+
 REQUEST_ID = "X-BentoML-Request-ID"
 
 # Health and metrics are asked every few seconds; their lines would bury the requests'.
@@ -51,9 +54,10 @@ _UNLOGGED = frozenset({"/health", "/healthz", "/livez", "/readyz", "/metrics"})
 class Gate:
     """Wraps the service's ASGI app. One instance a worker."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, line: Line) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, line: Line, holdings: Holdings) -> None:
         self._app = app
         self._line = line
+        self._holdings = holdings
         self._deadline = settings.deadline
         self._keys = [key.get_secret_value().encode() for key in settings.api_keys]
         self._body_limits = {URL_ROUTE: MAX_JSON_BYTES, UPLOAD_ROUTE: settings.max_source_bytes + _FORM_BYTES}
@@ -85,14 +89,17 @@ class Gate:
             return
         self._authorise(Headers(scope=scope))
         timeout = asyncio.timeout(self._deadline)
-        body = _Body(receive, Headers(scope=scope), limit)
-        with self._line.admit(timeout):
+        with self._line.admit(timeout), self._holdings.open(timeout) as holding:
+            current.get().holding = holding
+            body = _Body(receive, Headers(scope=scope), limit, holding.reserve)
             try:
                 async with timeout, body.watching(reply, timeout):
                     reply.expiry = timeout
                     await self._app(scope, body.receive, body.unless_over(reply.send))
             except TimeoutError:
-                if not body.is_over:
+                if reply.status is not None:
+                    reply.break_off()
+                elif not body.is_over:
                     raise (DeadlineExceeded() if self._line.is_open else ShuttingDown()) from None
             finally:
                 reply.expiry = None
@@ -130,20 +137,24 @@ class Gate:
 class _Body:
     """The request's body, counted while it is read; then the caller's presence, watched while the answer is made."""
 
-    def __init__(self, receive: Receive, headers: Headers, limit: int) -> None:
+    def __init__(self, receive: Receive, headers: Headers, limit: int, reserve: Callable[[int], Awaitable[None]]) -> None:
         self._receive = receive
         self._limit = limit
+        self._reserve = reserve
         self._read = 0
         self._complete = asyncio.Event()
         self.caller_left = False
         self.fault: BackgroundRemovalError | None = None
         declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
+        self._expected = int(declared) if declared.isdecimal() else limit
+        if self._expected > limit:
             raise self._too_large()
 
     async def receive(self) -> Message:
         if self.fault or self._complete.is_set():
             return {"type": "http.disconnect"}
+        if not self._read:
+            await self._reserve(self._expected)
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self.caller_left = True
@@ -212,8 +223,20 @@ class _Reply:
             await self._start(message)
             return
         if not self._replaced:
-            self.is_complete = not message.get("more_body", False)
-            await self._send(message)
+            await self._send_in_parts(message)
+
+    async def _send_in_parts(self, message: Message) -> None:
+        """A part at a time, each once the one before has left: the server would copy what it cannot send yet."""
+        body, more = message.get("body", b""), message.get("more_body", False)
+        last = max(0, len(body) - 1) // _PART_BYTES * _PART_BYTES
+        for start in range(0, last, _PART_BYTES):
+            await self._send({**message, "body": body[start : start + _PART_BYTES], "more_body": True})
+        self.is_complete = not more
+        await self._send({**message, "body": body[last:], "more_body": more})
+
+    def break_off(self) -> None:
+        """The caller reads too slowly: what it has of the answer is all it gets, and the server closes the connection."""
+        self._exchange.code = "caller_too_slow"
 
     async def refuse(self, error: BackgroundRemovalError, scope: Scope, receive: Receive) -> None:
         """Answer with an error, unless an answer is under way: then the connection is broken off, not ended as if whole."""

@@ -5,7 +5,7 @@ request that gave up (deadline, caller gone) leaves its running work behind, and
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -22,6 +22,7 @@ class Line:
         """`capacity` requests may be inside, waiting or at work, at a time."""
         self._capacity = capacity
         self._lane = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane")
+        self._turn = asyncio.Lock()
         self._inside = 0
         self._closing = False
         self._empty = asyncio.Event()
@@ -48,15 +49,20 @@ class Line:
             self._guests.discard(expiry)
             self._leave()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in the lane, after all that came before it. Cancelled, it never starts, or it ends unheard."""
-        job = self._lane.submit(work)
-        try:
-            return await asyncio.wrap_future(job)
-        except asyncio.CancelledError:
-            if not job.cancel() and not job.done():
-                self._keep_place_until_done(job)
-            raise
+    async def run(self, work: Callable[[], T], when: Callable[[], Awaitable[None]]) -> T:
+        """Run `work` in the lane, after all that came before it, once `when` has returned.
+
+        Cancelled, it never starts, or it ends unheard.
+        """
+        async with self._turn:
+            await when()
+            job = self._lane.submit(work)
+            try:
+                return await asyncio.wrap_future(job)
+            except asyncio.CancelledError:
+                if not job.cancel() and not job.done():
+                    self._keep_place_until_done(job)
+                raise
 
     async def close(self, grace: float) -> None:
         """Admit nobody any more; return once all are out, or have been told to go after `grace` seconds."""

@@ -27,6 +27,7 @@ def configure_logging() -> None:
     """Make every handler of the process write JSON, BentoML's own included."""
     logging.captureWarnings(True)  # a warning on a line of its own would not be JSON
     logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what Pillow calls an error is a caller's picture, and has its code
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     formatter = JSONFormatter()
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus"))]
     handlers = {handler for logger in loggers for handler in logger.handlers}
@@ -35,3 +36,8 @@ def configure_logging() -> None:
     LOGGER.setLevel(logging.INFO)
     LOGGER.handlers = [*logging.getLogger("bentoml").handlers] or [logging.StreamHandler()]
     LOGGER.propagate = False
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # An answer that is broken off because its caller reads too slowly has its line from the gate; uvicorn calls it an error.
+    return "without completing response" not in record.getMessage()

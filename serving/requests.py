@@ -5,8 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.formparsers import MultiPartException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from pipeline.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
@@ -43,9 +42,11 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
     """
     if _media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType("The request's content type must be multipart/form-data.")
+    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=_MAX_FIELDS)
+    parser.spool_max_size = max_bytes  # in memory, where it is counted: a container's /tmp may be memory that nobody counts
     try:
-        form = await request.form(max_files=1, max_fields=_MAX_FIELDS)
-    except (HTTPException, MultiPartException, LookupError, ValueError) as exc:
+        form = await parser.parse()
+    except (MultiPartException, LookupError, ValueError) as exc:
         raise InvalidRequest("The body is no valid form with one file, `image`, and the options as fields.") from exc
     try:
         names = [name for name, _ in form.multi_items()]

@@ -110,6 +110,14 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
+def grainy(megapixels: int) -> Image.Image:
+    """The sample enlarged, with grain: it cuts out and compresses like a photo of that size."""
+    side = round((megapixels * 1e6) ** 0.5)
+    pixels = np.asarray(Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = np.random.default_rng(7).integers(-6, 7, (side, side, 1), dtype=np.int16)
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+
+
 @dataclass
 class Source:
     """A web server on loopback: `files` by path, and what it was asked for."""

@@ -27,6 +27,10 @@ from tests.conftest import Source
 from tests.serving import free_port
 
 
+async def freely(_: int) -> None:
+    """Hold as much as one likes."""
+
+
 @pytest.fixture
 def fetch(source: Source) -> Callable[..., Awaitable[bytes]]:
     """Fetch a path of `source` through a downloader with the given settings."""
@@ -35,7 +39,7 @@ def fetch(source: Source) -> Callable[..., Awaitable[bytes]]:
         allowed = (("127.0.0.1", source.port),)
         downloader = Downloader(Settings(allowed_private_hosts=allowed, **{"download_timeout": 2, **settings}))
         try:
-            return await downloader.download(source.url(path))
+            return await downloader.download(source.url(path), freely)
         finally:
             await downloader.close()
 
@@ -104,7 +108,7 @@ async def test_the_byte_limit_holds_declared_or_not(fetch: Any, photo: bytes) ->
 async def test_nobody_listens() -> None:
     port = free_port()
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(allowed_private_hosts=(("127.0.0.1", port),))).download(f"http://127.0.0.1:{port}/")
+        await Downloader(Settings(allowed_private_hosts=(("127.0.0.1", port),))).download(f"http://127.0.0.1:{port}/", freely)
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ async def test_a_name_with_any_address_that_is_not_public_is_never_connected_to(
     made = next(connects)
     for url in ("http://127.0.0.1.nip.io/x.png", "https://images.stylespire.com/x.png"):
         with pytest.raises(URLNotAllowed):
-            await Downloader(Settings(), resolve=answering(addresses)).download(url)
+            await Downloader(Settings(), resolve=answering(addresses)).download(url, freely)
     assert made == []
 
 
@@ -154,7 +158,7 @@ async def test_the_connection_goes_to_the_checked_addresses_in_turn(connects: An
     # The second look-up would be private: it must never be made.
     resolve = answering(["1.1.1.1", "1.0.0.1"], ["127.0.0.1"])
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(), resolve=resolve).download("http://images.stylespire.com/x.png")
+        await Downloader(Settings(), resolve=resolve).download("http://images.stylespire.com/x.png", freely)
     assert [address[0] for address in made] == ["1.1.1.1", "1.0.0.1"]
 
 
@@ -167,7 +171,7 @@ async def test_outside_table(data: Path, connects: Any) -> None:
         made.clear()
         addresses = ["10.0.0.1"] if row["group"] == "dns-stub" else ["1.1.1.1"]
         try:
-            await Downloader(Settings(), resolve=answering(addresses)).download(row["url"])
+            await Downloader(Settings(), resolve=answering(addresses)).download(row["url"], freely)
             verdict = "answered"
         except SourceUnreachable:
             verdict = "allowed"  # it went as far as connecting, and the recorder refused
@@ -185,7 +189,7 @@ async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(), resolve=SystemResolver(1)).download("http://nowhere.stylespire.com/")
+        await Downloader(Settings(), resolve=SystemResolver(1)).download("http://nowhere.stylespire.com/", freely)
 
 
 @pytest.mark.parametrize(("certified", "fits"), [("images.stylespire.com", True), ("other.stylespire.com", False)])
@@ -206,7 +210,7 @@ async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certi
     port = server.sockets[0].getsockname()[1]
     host = "images.stylespire.com"
     settings = Settings(allowed_private_hosts=((host, port),), download_timeout=3)
-    download = Downloader(settings, resolve=answering(["127.0.0.1"]), tls=client_tls).download(f"https://{host}:{port}/x")
+    download = Downloader(settings, resolve=answering(["127.0.0.1"]), tls=client_tls).download(f"https://{host}:{port}/x", freely)
     try:
         if fits:
             assert await download == photo
@@ -225,5 +229,5 @@ async def test_no_exception_of_httpx_gets_out(error: type[httpx.TransportError],
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
     with pytest.raises(SourceUnreachable) as caught:
-        await Downloader(Settings(), resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png")
+        await Downloader(Settings(), resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
     assert "10.0.0.1" not in str(caught.value.body)

@@ -8,6 +8,10 @@ from pipeline.errors import Busy, ShuttingDown
 from serving.line import Line
 
 
+async def at_once() -> None:
+    pass
+
+
 async def hold(line: Line, event: asyncio.Event) -> str:
     expiry = asyncio.timeout(10)
     with line.admit(expiry):
@@ -43,31 +47,46 @@ async def test_one_work_at_a_time_in_order() -> None:
         running -= 1
         return number
 
-    assert await asyncio.gather(*(line.run(lambda n=n: work(n)) for n in range(8))) == list(range(8))  # type: ignore[misc]
+    assert await asyncio.gather(*(line.run(lambda n=n: work(n), at_once) for n in range(8))) == list(range(8))  # type: ignore[misc]
     assert (most, order) == (1, list(range(8)))
 
 
 async def test_errors_of_the_work_arrive() -> None:
     with pytest.raises(ZeroDivisionError):
-        await Line(1).run(lambda: 1 // 0)
+        await Line(1).run(lambda: 1 // 0, at_once)
 
 
 async def test_work_that_waits_and_is_cancelled_never_starts() -> None:
     line, end, started = Line(9), threading.Event(), []
-    first = asyncio.create_task(line.run(end.wait))
-    second = asyncio.create_task(line.run(lambda: started.append(2)))
+    first = asyncio.create_task(line.run(end.wait, at_once))
+    second = asyncio.create_task(line.run(lambda: started.append(2), at_once))
     await asyncio.sleep(0.05)
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
     end.set()
     await first
-    await line.run(lambda: None)
+    await line.run(lambda: None, at_once)
     assert started == []
+
+
+async def test_work_starts_when_there_is_room_and_nothing_overtakes_it() -> None:
+    line, room, order = Line(9), asyncio.Event(), []
+
+    async def wait() -> None:
+        await room.wait()
+
+    first = asyncio.create_task(line.run(lambda: order.append(1), wait))
+    second = asyncio.create_task(line.run(lambda: order.append(2), at_once))
+    await asyncio.sleep(0.05)
+    assert order == []
+    room.set()
+    await asyncio.gather(first, second)
+    assert order == [1, 2]
 
 
 async def test_abandoned_work_keeps_its_place_until_its_thread_has_ended() -> None:
     line, end = Line(1), threading.Event()
-    task = asyncio.create_task(line.run(end.wait))
+    task = asyncio.create_task(line.run(end.wait, at_once))
     await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

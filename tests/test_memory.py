@@ -4,12 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.model import SAMPLE
-from tests.conftest import encoded
+from tests.conftest import encoded, grainy
 from tests.serving import ROOT, environment
 
 # Megabytes that one picture added at its peak, over what one small picture had left behind, and that it left behind itself.
@@ -48,18 +46,20 @@ def added(data: bytes, model_file: Path, folder: Path) -> tuple[float, float]:
     return peak, rest
 
 
-def large(megapixels: int) -> Image.Image:
-    """The sample with grain, enlarged: it compresses and cuts out like a photo."""
-    side = round((megapixels * 1e6) ** 0.5)
-    pixels = np.asarray(Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)).astype(np.int16)
-    grain = np.random.default_rng(7).integers(-6, 7, (side, side, 1), dtype=np.int16)
-    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+def test_onnxruntime_reports_nothing(model_file: Path, tmp_path: Path) -> None:
+    """It would keep a data base of its use in the home folder, and a thread that sends it."""
+    script = "import sys; from pathlib import Path; from pipeline.segment import U2netpRunner; U2netpRunner(Path(sys.argv[1]), 1)"
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(model_file)], cwd=ROOT, env=environment(HOME=str(tmp_path)), check=True
+    )
+    assert result.returncode == 0
+    assert list(tmp_path.rglob("onnxruntime*")) == []
 
 
 @pytest.mark.parametrize("variant", ["plain", "progressive", "rotated", "profile", "CMYK", "WebP"])
 def test_a_picture_of_24_megapixels(variant: str, model_file: Path, tmp_path: Path, wide_gamut: bytes) -> None:
     """The picture (4 bytes a pixel) and the inference (93 MB, counted before): not two pictures, no float copy."""
-    image = large(24)
+    image = grainy(24)
     exif = Image.Exif()
     exif[0x0112] = 6
     data = {

@@ -22,7 +22,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import BackgroundRemovalError
-from tests.conftest import Source, encoded
+from tests.conftest import Source, encoded, grainy
 from tests.serving import Server, command, environment, free_port, serve
 from tests.test_subject import FEATURELESS
 
@@ -413,6 +413,26 @@ async def test_a_caller_who_leaves_frees_its_place(service: Server, source: Sour
     await asyncio.sleep(0.3)
     assert service.upload(photo).status_code == 200
     assert service.logged("code", "caller_left")
+
+
+def test_callers_who_do_not_read_make_way_for_others(photo: bytes) -> None:
+    """Their answers are held within the bound; then they are cut off, and the service goes on as if they had never been."""
+    picture_of_12_megapixels = encoded(grainy(12), "JPEG", quality=90)
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + picture_of_12_megapixels + b"\r\n--b--\r\n"
+    )
+    head = b"POST /remove-background/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    with serve() as server, contextlib.ExitStack() as connections:
+        for _ in range(4):
+            connection = connections.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        end = time.monotonic() + 20
+        while not server.logged("code", "caller_too_slow") and time.monotonic() < end:
+            assert server.upload(photo).status_code == 200
+        assert server.upload(photo).status_code == 200
+        assert {line["level"] for line in server.log_lines()} == {"info"}
 
 
 def test_deadline_and_threads(photo: bytes, source: Source) -> None:
