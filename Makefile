@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow check bento lock clean
+.PHONY: help setup serve test test-slow check bench bento lock clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test-slow: $(VENV)/dev.done setup  ## Run the tests that take longer
 
 check: $(VENV)/dev.done  ## Run ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (25 minutes; BENCH="--only latency --quick" for a part)
+	@$(BIN)/python -m bench $(BENCH)
 
 bento: setup  ## Build the Bento
 	@$(BIN)/bentoml build

@@ -17,11 +17,15 @@ from pipeline.errors import FormatUnsupported
 from pipeline.matte import Matte
 from pipeline.options import Options
 
-# WebP's own limit (RFC 9649: 14 bits a side), and the area up to which libwebp's encoder, some 15 bytes a pixel, stays within
-# the service's memory.
+# WebP's own limit (RFC 9649: 14 bits a side), and the area that stays within the service's memory: composing and encoding take 24
+# bytes a pixel, with transparency, at method 2; at libwebp's default, 4, it is 34, twice the time, and 1 % smaller.
 WEBP_MAX_SIDE = 16_383
-WEBP_MAX_PIXELS = 12_000_000
+WEBP_MAX_PIXELS = 6_000_000
+WEBP_BYTES_A_PIXEL = 24
+_WEBP_METHOD = 2
 WEBP_QUALITY = 90
+
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
 # PNG 3rd edition: the signature (5.2), the colour types (11.2.1) and the filter type Up (9.2), which measured best of the five.
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -46,10 +50,7 @@ def encode(picture: Picture, matte: Matte, options: Options) -> bytes:
     if options.format == "webp":
         if max(width, height) > WEBP_MAX_SIDE or width * height > WEBP_MAX_PIXELS:
             raise FormatUnsupported
-        file = io.BytesIO()
-        composed = _compose(picture, matte, options, 0, height)
-        Image.fromarray(composed if composed.shape[2] > 1 else composed[..., 0]).save(file, "WEBP", quality=WEBP_QUALITY)
-        return file.getvalue()
+        return _webp(picture, matte, options)
     return _png(picture, matte, options)
 
 
@@ -79,9 +80,29 @@ def _rgba(colour: str) -> tuple[int, int, int, int]:
     return red, green, blue, alpha[0] if alpha else 255
 
 
+def _webp(picture: Picture, matte: Matte, options: Options) -> bytes:
+    """The whole at once, as libwebp wants it."""
+    width, height = matte.frame.width, matte.frame.height
+    image = Image.new(_MODES[_channels(picture, matte, options)], (width, height))
+
+    def paste(top: int, bottom: int) -> None:
+        rows = _compose(picture, matte, options, top, bottom)
+        image.paste(Image.fromarray(rows if rows.shape[2] > 1 else rows[..., 0]), (0, top))
+
+    list(over_bands(paste, height, width))
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=WEBP_QUALITY, method=_WEBP_METHOD)
+    return file.getvalue()
+
+
+def _channels(picture: Picture, matte: Matte, options: Options) -> int:
+    first_row: tuple[int, ...] = _compose(picture, matte, options, 0, 1).shape
+    return first_row[2]
+
+
 def _png(picture: Picture, matte: Matte, options: Options) -> bytes:
     width, height = matte.frame.width, matte.frame.height
-    channels = _compose(picture, matte, options, 0, 1).shape[2]
+    channels = _channels(picture, matte, options)
 
     def deflated(top: int, bottom: int) -> tuple[bytes, int, int]:
         filtered = _filtered(picture, matte, options, top, bottom)

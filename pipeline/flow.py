@@ -6,16 +6,16 @@ import numpy as np
 
 from pipeline.clock import Clock
 from pipeline.decode import decode
-from pipeline.encode import encode
+from pipeline.encode import WEBP_BYTES_A_PIXEL, encode
 from pipeline.errors import OutOfMemory
 from pipeline.matte import Box, enlarge
 from pipeline.options import Options
 from pipeline.segment import Runner
 from pipeline.subject import select
 
-# A picture that takes more than this to decode (16 megapixels of JPEG) and an inference must not hold memory at the same time:
-# the first is worth the 30 ms that it takes to give the second's back and take it anew.
-_ROOM_BYTES = 64_000_000
+# What takes more than this (decoding 13 megapixels of JPEG, 2 of WebP answer) and an inference must not hold memory at the same
+# time: then it is worth the 30 ms that it takes to give the inference's back and take it anew.
+_ROOM_BYTES = 52_000_000
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, cloc
     Raises what the steps raise: EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
     FormatUnsupported, OutOfMemory, and DeadlineExceeded between two steps.
     """
-    is_heavy = False
+    needs_room = False
 
     def make_room(needed: int) -> None:
-        nonlocal is_heavy
-        is_heavy = needed > _ROOM_BYTES
-        if is_heavy:
+        nonlocal needs_room
+        needs_room = needed > _ROOM_BYTES
+        if needs_room:
             runner.release()
 
     try:
@@ -50,13 +50,15 @@ def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, cloc
         with clock.step("segment"):
             small = picture.reduced(runner.input_size)
             prediction = runner.predict(small)
-            if is_heavy:
+            if needs_room:
                 runner.release()
         with clock.step("select"):
             visible = None if picture.alpha is None else np.asarray(picture.alpha.resize(runner.input_size))
             subject = select(prediction, np.asarray(small), visible, options.subject)
             matte = enlarge(subject.mask, picture.size, picture.alpha, options.margin if options.crop else None)
         with clock.step("encode"):
+            if options.format == "webp":
+                make_room(WEBP_BYTES_A_PIXEL * matte.frame.width * matte.frame.height)
             content = encode(picture, matte, options)
     except MemoryError as exc:
         raise OutOfMemory from exc

@@ -10,18 +10,21 @@ HERE = Path(__file__).parent
 EXTRAS = {"dev": ("setup", "rembg", "dev"), "rembg": ("setup", "rembg"), "setup": ("setup",), "serve": ()}
 
 
-def lock(name: str, extras: tuple[str, ...], options: list[str]) -> None:
-    """Write requirements/<name>.txt."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--universal", "--python-version", "3.11"]
+# What `make bench` measures beside, in an environment of its own: its server pins another uvicorn than BentoML wants.
+PEER = "rembg[cpu,cli]==2.0.86"
+
+
+def lock(name: str, source: list[str], options: list[str], requirements: str = "") -> None:
+    """Write requirements/<name>.txt from `source`, or from `requirements` where that is standard input ("-")."""
+    command = [sys.executable, "-m", "uv", "pip", "compile", *source, "--universal", "--python-version", "3.11"]
     command += ["--generate-hashes", "--no-annotate", "--quiet", "--custom-compile-command", "make lock"]
     command += ["--no-emit-index-url", "--no-emit-find-links", "--output-file", f"requirements/{name}.txt"]
-    command += [part for extra in extras for part in ("--extra", extra)]
-    if name != "dev":
-        command += ["--constraints", "requirements/dev.txt"]
-    subprocess.run([*command, *options], check=True, cwd=HERE.parent)
+    print(f"lock: requirements/{name}.txt", flush=True)
+    subprocess.run([*command, *options], check=True, cwd=HERE.parent, input=requirements.encode())
 
 
 if __name__ == "__main__":
     for name, extras in EXTRAS.items():
-        print(f"lock: requirements/{name}.txt", flush=True)
-        lock(name, extras, sys.argv[1:])
+        source = ["pyproject.toml", *(part for extra in extras for part in ("--extra", extra))]
+        lock(name, source if name == "dev" else [*source, "--constraints", "requirements/dev.txt"], sys.argv[1:])
+    lock("peer", ["-"], sys.argv[1:], PEER)

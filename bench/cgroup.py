@@ -1,0 +1,69 @@
+"""A hard memory limit without swap, made by hand: a memory cgroup, version 1 or 2. It takes root."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_V1 = Path("/sys/fs/cgroup/memory")
+_V2 = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Cgroup:
+    """A memory cgroup."""
+
+    folder: Path
+    peak_file: str
+
+    def entering(self, command: Sequence[str]) -> list[str]:
+        """A command line that enters the cgroup and then becomes `command`."""
+        return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs"), *command]
+
+    def peak(self) -> int:
+        """The most that the kernel has charged, page cache included, in bytes."""
+        return int((self.folder / self.peak_file).read_text())
+
+
+@contextmanager
+def hard_limit(limit: int) -> Iterator[Cgroup | None]:
+    """A cgroup that may hold `limit` bytes, removed when the block ends; None where it cannot be made."""
+    is_v1 = (_V1 / "memory.limit_in_bytes").exists()
+    folder = (_V1 if is_v1 else _V2) / f"background-remover-bench-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError:
+        yield None
+        return
+    try:
+        yield _limited(folder, is_v1, limit)
+    finally:
+        _remove(folder)
+
+
+def _limited(folder: Path, is_v1: bool, limit: int) -> Cgroup | None:
+    try:
+        if not is_v1:
+            (folder / "memory.max").write_text(str(limit))
+            (folder / "memory.swap.max").write_text("0")
+            return Cgroup(folder, "memory.peak")
+        (folder / "memory.limit_in_bytes").write_text(str(limit))
+        swap = folder / "memory.memsw.limit_in_bytes"  # memory and swap together; absent where the kernel does not count swap
+        if swap.exists():
+            swap.write_text(str(limit))
+        return Cgroup(folder, "memory.max_usage_in_bytes")
+    except OSError:
+        return None
+
+
+def _remove(folder: Path) -> None:
+    """Remove the cgroup; the kernel takes a moment to notice that its last process has ended."""
+    for _ in range(50):
+        try:
+            folder.rmdir()
+            return
+        except OSError:
+            time.sleep(0.1)
+    folder.rmdir()
