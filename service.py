@@ -6,6 +6,7 @@ worker, in `__init__`.
 
 import asyncio
 import functools
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.clock import Clock
 from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory, StartupError
-from pipeline.memory import configure_allocator
+from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
 from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_rembg, check_stored
 from pipeline.options import Options
 from pipeline.settings import load_settings
@@ -115,6 +116,7 @@ class StoredModel(bentoml.models.BentoModel):
     # The gate has its own deadline and its own limit; BentoML's must never strike first.
     traffic={"timeout": 3600},
     http={"port": 8000},
+    envs=[{"name": name, "value": value} for name, value in WORKER_ENVIRONMENT.items()],
     logging={"access": {"enabled": False}},
 )
 class BackgroundRemover:
@@ -138,7 +140,6 @@ class BackgroundRemover:
 
     def __init__(self) -> None:
         """Load the model once, and let it answer one picture: only then is the service ready."""
-        configure_allocator()
         # The worker alone pays for these.
         from pipeline.download import Downloader
         from pipeline.flow import cut_out
@@ -151,6 +152,8 @@ class BackgroundRemover:
         self._runner = runner_for(settings, Path(self.model.path) / MODEL_FILE)
         self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels)
         self._cut_out(SAMPLE.read_bytes(), Options(), clock=Clock(deadline=float("inf")))
+        release_free_memory()
+        gc.freeze()  # what was imported stays: a full collection would walk it for 40 ms, in the middle of some request
 
     @bentoml.on_startup
     async def drain_on_sigterm(self) -> None:

@@ -16,7 +16,7 @@
 
 `flow.py` composes the arrows from decode to encode in one function. Each arrow is one file with one public verb and takes what the
 last one gave; webp.py helps decode.py, and bands.py runs full-resolution work in bands. Beside them stand settings.py, options.py,
-errors.py, memory.py (the allocator), and model.py, which sets the weights up before serving.
+errors.py, memory.py (the worker's environment), and model.py, which sets the weights up before serving.
 
 Nothing heavy is imported here: the supervisor process reads the settings and must not pay for numpy.
 """

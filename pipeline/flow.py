@@ -13,9 +13,9 @@ from pipeline.options import Options
 from pipeline.segment import Runner
 from pipeline.subject import select
 
-# What takes more than this (decoding 13 megapixels of JPEG, 2 of WebP answer) and an inference must not hold memory at the same
-# time: then it is worth the 30 ms that it takes to give the inference's back and take it anew.
-_ROOM_BYTES = 52_000_000
+# What takes more than this (decoding 7.5 megapixels of JPEG, 1.2 of WebP answer) and an inference must not hold memory at the same
+# time: then it is worth the 12 ms that it takes to give the inference's back and take it anew (30 ms without huge pages).
+_ROOM_BYTES = 30_000_000
 
 
 @dataclass(frozen=True)
