@@ -11,7 +11,7 @@ from bench.machine import machine, versions
 from bench.pictures import size_of
 from bench.plot import write_plot
 from bench.progress import say
-from bench.report import report
+from bench.report import report, summary
 from bench.sections import footprint, growth, installed, latency, limit, load, start, urls
 from bench.stage import Section, Stage, set_up
 
@@ -52,6 +52,8 @@ def main() -> None:
     (folder / "results.md").write_text(report(results))
     if {"latency", "load"} <= results.keys():
         write_plot(results, folder / "latency.png")
+    if not options.only:
+        (folder / "summary.md").write_text(summary(results) + "\n")  # the README shows it
     say(f"written: bench/{folder.name}/")
 
 

@@ -1,10 +1,10 @@
 """Results -> Markdown: ratios first, then seconds and megabytes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.figures import Spread, percentile, ratio, spread
 from bench.stage import Figures
-from bench.targets import MB, floor_seconds, round_seconds, slowdown, targets
+from bench.targets import MB, floor_seconds, round_seconds, slowdown, targets, throughput_ratio
 
 
 def report(results: Figures) -> str:
@@ -22,6 +22,31 @@ def report(results: Figures) -> str:
     }
     parts += [write(results[name]) for name, write in sections.items() if name in results]
     return "\n\n".join(parts) + "\n"
+
+
+def summary(results: Figures) -> str:
+    """The README's table, of a whole run."""
+    rows: list[tuple[str, ...]] = []
+    for size, samples in results["latency"].items():
+        sides = (f"{1e3 * spread(samples[side]).median:,.0f} ms" for side in ("peer", "ours"))
+        rows.append((f"one picture of {size} megapixels", *sides, _times(ratio(samples["peer"], samples["ours"]).median)))
+    for name, load in results["load"]["loads"].items():
+        sides = (
+            f"{spread(round_seconds(load, side)).median:.1f} s, {load['peak'][side] / MB:,.0f} MB" for side in ("peer", "ours")
+        )
+        rows.append((f"{name} megapixels at once: time, peak memory", *sides, _times(throughput_ratio(load))))
+        again = (f"{spread(round_seconds(load['again'], side)).median:.1f} s" for side in ("peer", "ours"))
+        rows.append((f"{name} megapixels, once more", *again, _times(throughput_ratio(load["again"]))))
+    for kind in ("cold", "warm"):
+        answered = [spread([start["first_answer"] for start in results["start"][side][kind]]).median for side in ("peer", "ours")]
+        rows.append(
+            (f"{kind} start, to the first answer", *(f"{time:.1f} s" for time in answered), _times(answered[0] / answered[1]))
+        )
+    return _table(("", "`rembg s`", "this service", "times as fast"), rows)
+
+
+def _times(value: float) -> str:
+    return f"**{value:.1f} ×**"
 
 
 def _heading(results: Figures) -> str:
@@ -88,26 +113,30 @@ def _steps(samples: Sequence[dict[str, float]], name: str, scale: float) -> str:
 
 
 def _load(load: Figures) -> str:
-    def rows() -> Iterator[tuple[str, ...]]:
-        for name, figures in load["loads"].items():
-            sides = []
-            for side in ("ours", "peer"):
-                latencies = [latency for sent in figures[side] for latency in sent["latencies"]]
-                total = spread(round_seconds(figures, side)).median
-                count = len(latencies) / len(figures[side])
-                tail = f"p50 {percentile(latencies, 50):.1f}, p95 {percentile(latencies, 95):.1f}"
-                sides.append(f"{total:.1f} s, {count / total:.1f} a second, {tail}, {figures['peak'][side] / MB:.0f} MB")
-            faster = ratio(round_seconds(figures, "peer"), round_seconds(figures, "ours"))
-            yield (name, _ratio(faster), _share(figures["peak"]), *sides)
+    def row(name: str, load: Figures, peak: Mapping[str, float]) -> tuple[str, ...]:
+        sides = []
+        for side in ("ours", "peer"):
+            latencies = [latency for sent in load[side] for latency in sent["latencies"]]
+            total = spread(round_seconds(load, side)).median
+            count = len(latencies) / len(load[side])
+            tail = f"p50 {percentile(latencies, 50):.1f}, p95 {percentile(latencies, 95):.1f}"
+            sides.append(f"{total:.1f} s, {count / total:.1f} a second, {tail}, {peak[side] / MB:.0f} MB")
+        faster = ratio(round_seconds(load, "peer"), round_seconds(load, "ours"))
+        return (name, _ratio(faster), _share(peak), *sides)
 
+    rows = []
+    for name, figures in load["loads"].items():
+        rows += [row(name, figures, figures["peak"]), row(f"{name}, again", figures["again"], figures["peak"])]
     settings = ", ".join(f"{name}={value}" for name, value in load["settings"].items())
     inside = [
         (f"{size} MP", f"{figures['peak'] / MB:.0f}", f"{figures['seconds']:.1f}", _statuses([figures["statuses"]]))
         for size, figures in load["inside"].items()
     ]
     return (
-        f"## Many at once\n\nWith {settings}. Peaks are of a round of their own.\n\n"
-        + _table(("at once × MP", "times the throughput", "peak memory, of the peer's", "ours", "peer"), rows())
+        f"## Many at once\n\nOn servers that have just started and answered one picture, and once more on the same; "
+        f"ours with {settings}. "
+        "The peer takes its memory from the system in the first burst, and keeps it. Peaks are of rounds of their own.\n\n"
+        + _table(("at once × MP", "times the throughput", "peak memory, of the peer's", "ours", "peer"), rows)
         + "\n\nOurs, 16 inside: plain, rotated by EXIF, with a profile, progressive and CMYK in turn.\n\n"
         + _table(("pictures", "peak, MB", "seconds", "answers by status"), inside)
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from pipeline.bands import over_bands
-from pipeline.errors import EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
+from pipeline.errors import BackgroundRemovalError, EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
 from pipeline.webp import decode_webp
 
 # The limit is ours and is checked below, before any decoding; Pillow's own would only warn.
@@ -51,9 +51,9 @@ _SMALL_PIXELS = 4_000_000
 # Up to here the model's input is rembg's to the last bit, and so is its mask but for rounding.
 _EXACT_PIXELS = 8_000_000
 
-# Bytes a pixel that decoding takes at its peak, measured: Pillow's own 4, and what the decoder keeps beside them.
-_BYTES_A_PIXEL = {"progressive": 10, "WEBP": 8, "AVIF": 13}
-_PILLOWS_BYTES_A_PIXEL = 4
+# Bytes a pixel that decoding may take at its peak: what a progressive JPEG takes whose colours are as fine as its brightness. What
+# takes more may have fewer pixels, so that no kind of file needs more memory than the pixel limit stands for.
+_MOST_BYTES_A_PIXEL = 10
 
 Corners = tuple[int, int, int, int]
 Develop = Callable[[Image.Image], Image.Image]
@@ -126,8 +126,8 @@ def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None
 
     EXIF orientation is applied, a profile is converted to sRGB (a broken one is ignored), transparency is kept. `make_room` is
     called with the bytes that decoding will take at its peak, before it begins.
-    Raises EmptySource, UnsupportedImageType, ImageTooLarge (width × height over `max_pixels`, from the header alone),
-    ImageCorrupt or OutOfMemory.
+    Raises EmptySource, UnsupportedImageType, ImageTooLarge (width × height over `max_pixels`, or over fewer for a kind that takes
+    more than 10 bytes a pixel, from the header alone), ImageCorrupt or OutOfMemory.
     """
     if not data:
         raise EmptySource
@@ -139,10 +139,10 @@ def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None
     if kind == "PNG":
         data = _without_animation(data)
     with _pillow_errors(), Image.open(io.BytesIO(data), formats=[kind]) as image:
-        _require_size(image.size, max_pixels)
+        weight = _bytes_a_pixel(image, data)
+        _require_size(image.size, int(max_pixels * min(1, _MOST_BYTES_A_PIXEL / weight)))
         if make_room is not None:
-            weight = _BYTES_A_PIXEL.get("progressive" if image.info.get("progressive") else kind, _PILLOWS_BYTES_A_PIXEL)
-            make_room(weight * image.width * image.height)
+            make_room(int(weight * image.width * image.height))
         loaded = _load(image, data)
         turn = _turn(image)
         alpha = _alpha(loaded)
@@ -180,7 +180,7 @@ def _pillow_errors() -> Iterator[None]:
     """Pillow's decoders raise almost any exception on a damaged file: all of them mean that it cannot be decoded."""
     try:
         yield
-    except ImageTooLarge:
+    except BackgroundRemovalError:
         raise
     except MemoryError as exc:
         raise OutOfMemory from exc
@@ -224,6 +224,27 @@ def _without_animation(data: bytes) -> bytes:
             kept.append(data[at:end])
         at = end
     return b"".join(kept)
+
+
+def _bytes_a_pixel(image: Image.Image, data: bytes) -> float:
+    """What decoding takes at its peak: Pillow's own 4, and what the decoder keeps beside them, as measured."""
+    if image.format == "JPEG" and image.info.get("progressive"):
+        # All coefficients, 2 bytes each: a share of the pixels for each component, by its sampling (ITU-T T.81, A.1.1).
+        samplings: list[int] = [across * down for _, across, down, _ in getattr(image, "layer", [])]
+        return 4 + 2 * sum(samplings) / max(samplings, default=1)
+    if image.format == "WEBP":
+        return 8  # a lossless one is unpacked beside its pixels
+    if image.format == "AVIF":
+        return 8 + _avif_planes(data, has_alpha=image.mode == "RGBA")  # Pillow copies the colours once more
+    return 4
+
+
+def _avif_planes(data: bytes, has_alpha: bool) -> float:
+    """Bytes a pixel of an AVIF's planes (AV1 in ISO base media, 2.3.3: the third byte of an av1C box), the most if unknown."""
+    at = data.find(b"av1C")
+    flags = data[at + 6] if 0 <= at < len(data) - 6 else 0b0100_0000
+    samples = 1 + has_alpha + 2 / ((2 if flags & 0b1000 else 1) * (2 if flags & 0b0100 else 1))
+    return samples * (2 if flags & 0b0100_0000 else 1)
 
 
 def _load(image: Image.Image, data: bytes) -> Image.Image:

@@ -1,6 +1,7 @@
 import io
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -211,20 +212,42 @@ def test_a_profile_that_changes_nothing_is_not_applied(wide_gamut: bytes) -> Non
     assert managed.tobytes() == reference.tobytes() != muted.tobytes()
 
 
-def test_room_is_made_before_a_pixel_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+HEAVY = [
+    ("JPEG", "RGB", {}, 4),
+    ("JPEG", "RGB", {"progressive": True, "subsampling": "4:2:0"}, 7),
+    ("JPEG", "RGB", {"progressive": True, "subsampling": "4:4:4"}, 10),
+    ("JPEG", "CMYK", {"progressive": True, "subsampling": "4:4:4"}, 12),
+    ("JPEG", "L", {"progressive": True}, 6),
+    ("PNG", "RGBA", {}, 4),
+    ("WEBP", "RGB", {}, 8),
+    ("AVIF", "RGB", {"subsampling": "4:2:0"}, 9.5),
+    ("AVIF", "RGB", {"subsampling": "4:4:4"}, 11),
+    ("AVIF", "RGBA", {"subsampling": "4:4:4"}, 12),
+]
 
-    def make_room(needed: int) -> None:
-        asked.append(needed)
+
+@pytest.mark.parametrize(("kind", "mode", "options", "bytes_a_pixel"), HEAVY)
+def test_memory_is_known_from_the_header(kind: str, mode: str, options: dict[str, Any], bytes_a_pixel: float) -> None:
+    """Room is made before a pixel is decoded, and what takes more than 10 bytes a pixel may have fewer pixels."""
+    image = quadrants().resize((400, 200)).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    data = encoded(image, kind, **options)
+    asked: list[int] = []
+    decode(data, LIMIT, asked.append)
+    assert asked == [80_000 * bytes_a_pixel]
+    least = int(80_000 * max(1, bytes_a_pixel / 10)) + 1
+    assert decode(data, least).size == (400, 200)
+    with pytest.raises(ImageTooLarge):
+        decode(data, int(least * 0.97))
+
+
+def test_room_that_cannot_be_made_is_out_of_memory() -> None:
+    def fail(_: int) -> None:
         raise MemoryError
 
-    for kind, bytes_a_pixel in (("JPEG", 4), ("PNG", 4), ("WEBP", 8), ("AVIF", 13)):
-        with pytest.raises(OutOfMemory):
-            decode(encoded(quadrants(), kind), LIMIT, make_room)
-        assert asked.pop() == bytes_a_pixel * 800
     with pytest.raises(OutOfMemory):
-        decode(encoded(quadrants(), "JPEG", progressive=True), LIMIT, make_room)
-    assert asked.pop() == 10 * 800
+        decode(encoded(quadrants()), LIMIT, fail)
 
 
 def test_a_broken_profile_is_ignored() -> None:

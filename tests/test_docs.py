@@ -1,11 +1,13 @@
 """The README says what the code does, and nothing else."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from bench.report import report, summary
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
 from pipeline.settings import PREFIX, Settings
@@ -58,7 +60,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 def test_every_file_named_in_the_documents_exists() -> None:
     for document in ("README.md", "DEVELOPMENT.md"):
         text = (ROOT / document).read_text()
-        for name in re.findall(r"\b(?:pipeline|serving|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
+        for name in re.findall(r"\b(?:pipeline|serving|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
             assert (ROOT / name).exists(), (document, name)
 
 
@@ -80,6 +82,13 @@ def test_the_locks_agree_and_name_no_index(name: str) -> None:
     assert versions(name).items() <= versions("dev").items()
     needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert {re.split(r"[<>=]", requirement)[0] for requirement in needed} <= versions(name).keys()
+
+
+def test_the_figures_are_those_of_the_last_bench() -> None:
+    results = json.loads((ROOT / "bench" / "results" / "results.json").read_text())
+    assert not results["quick"]
+    assert summary(results) in README
+    assert (ROOT / "bench" / "results" / "results.md").read_text() == report(results)
 
 
 def test_no_file_speaks_of_the_machine_it_was_made_on() -> None:
