@@ -30,7 +30,7 @@ test-slow: $(VENV)/dev.done setup  ## Run the tests that take longer
 check: $(VENV)/dev.done  ## Run ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (25 minutes; BENCH="--only latency --quick" for a part)
+bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)
 
 bento: setup  ## Build the Bento

@@ -4,7 +4,7 @@
      ↓
     bytes  decode.py     what the source sent
      ↓
-    Picture              upright, 8-bit sRGB, with the source's own transparency, developed a region at a time
+    Picture              picture.py: kept as its file held it, developed a region at a time to upright, 8-bit sRGB
      ↓     segment.py    reduced to the model's size
     Prediction           what is salient, 0 to 255, 320 × 320
      ↓     subject.py    connected components
@@ -15,8 +15,8 @@
     bytes                PNG or WebP
 
 `flow.py` composes the arrows from decode to encode in one function. Each arrow is one file with one public verb and takes what the
-last one gave; webp.py helps decode.py, and bands.py runs full-resolution work in bands. Beside them stand settings.py, options.py,
-errors.py, memory.py (the worker's environment), and model.py, which sets the weights up before serving.
+last one gave; webp.py helps decode.py, png.py encode.py, and bands.py runs full-resolution work in bands. Beside them stand
+settings.py, options.py, errors.py, memory.py (the worker's environment), and model.py, which sets the weights up before serving.
 
 Nothing heavy is imported here: the supervisor process reads the settings and must not pay for numpy.
 """

@@ -1,23 +1,21 @@
 """Bytes -> Picture: the only file that opens images.
 
 The type is judged by the first bytes, the size is checked before a pixel is decoded, and whatever Pillow raises on a file that it
-dislikes leaves this room as ImageCorrupt. A large picture is kept once, as its file holds it; a step that asks for a region of it
-gets that region developed: upright, 8-bit sRGB.
+dislikes leaves this room as ImageCorrupt. A large picture stays as its file holds it, see picture.py.
 """
 
 import io
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
-from cykooz_resizer import FilterType, ResizeAlg, ResizeOptions, Resizer
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from pipeline.bands import over_bands
 from pipeline.errors import BackgroundRemovalError, EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
+from pipeline.picture import TURNS, Develop, Picture
 from pipeline.webp import decode_webp
 
 # The limit is ours and is checked below, before any decoding; Pillow's own would only warn.
@@ -28,97 +26,9 @@ _SRGB = ImageCms.createProfile("sRGB")
 # The colour space that an ICC profile names (ICC.1:2022, table 19) -> the Pillow mode whose pixels it describes.
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
-# EXIF 2.3, Orientation: what makes the stored picture upright.
-_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_MIRRORS_COLUMNS = {_UPRIGHT[2], _UPRIGHT[3], _UPRIGHT[6], _UPRIGHT[7]}
-_MIRRORS_ROWS = {_UPRIGHT[3], _UPRIGHT[4], _UPRIGHT[7], _UPRIGHT[8]}
-_SWAPS_AXES = {_UPRIGHT[5], _UPRIGHT[6], _UPRIGHT[7], _UPRIGHT[8]}
-
-_LANCZOS = ResizeOptions(resize_alg=ResizeAlg.convolution(FilterType.lanczos3))
-
-# Up to here a second copy of the picture (16 MB) is cheaper than developing its regions one by one, twice.
-_SMALL_PIXELS = 4_000_000
-
-# Up to here the model's input is rembg's to the last bit, and so is its mask but for rounding.
-_EXACT_PIXELS = 8_000_000
-
 # Bytes a pixel that decoding may take at its peak: what a progressive JPEG takes whose colours are as fine as its brightness. What
 # takes more may have fewer pixels, so that no kind of file needs more memory than the pixel limit stands for.
 _MOST_BYTES_A_PIXEL = 10
-
-Corners = tuple[int, int, int, int]
-Develop = Callable[[Image.Image], Image.Image]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A decoded picture. All sizes and corners are those of the upright picture, in pixels.
-
-    `stored` holds the pixels as the file did, to be turned by `turn`; `develop` makes RGB (sRGB, 8 bits) of any part of it.
-    `alpha` is the source's own transparency, upright, in mode L, or None if opaque.
-    """
-
-    stored: Image.Image
-    alpha: Image.Image | None = None
-    turn: Image.Transpose | None = None
-    develop: Develop | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        width, height = self.stored.size
-        return (height, width) if self.turn in _SWAPS_AXES else (width, height)
-
-    def rgb(self, corners: Corners | None = None) -> Image.Image:
-        """The region between `corners` (left, top, and the first column and row beyond), or the whole, in mode RGB."""
-        if corners is None:
-            corners = (0, 0, *self.size)
-        whole = corners == (0, 0, *self.size)
-        region = self.stored if whole else self.stored.crop(self._stored_corners(corners))
-        if self.develop is not None:
-            region = self.develop(region)
-        return region if self.turn is None else region.transpose(self.turn)
-
-    def reduced(self, size: tuple[int, int]) -> Image.Image:
-        """The whole in mode RGB and of `size`, by LANCZOS: up to 8 megapixels with Pillow's very samples.
-
-        Above, the first of the two passes (across, band by band) is that of a SIMD resizer: a sixth of the time for samples of
-        which one in a thousand differs by 1, and masks that differ by less than 0.1/255 on average.
-        """
-        width, height = self.size
-        if width * height < _SMALL_PIXELS:
-            return self.rgb().resize(size, Image.Resampling.LANCZOS)
-        narrow = Image.new("RGB", (size[0], height))
-
-        def across(top: int, bottom: int) -> None:
-            region = self.rgb((0, top, width, bottom))
-            if width * height < _EXACT_PIXELS:
-                band = region.resize((size[0], bottom - top), Image.Resampling.LANCZOS)
-            else:
-                band = Image.new("RGB", (size[0], bottom - top))
-                Resizer().resize_pil(region, band, _LANCZOS)
-            narrow.paste(band, (0, top))
-
-        list(over_bands(across, height, width))
-        return narrow.resize(size, Image.Resampling.LANCZOS)
-
-    def _stored_corners(self, corners: Corners) -> Corners:
-        left, top, right, bottom = corners
-        width, height = self.size
-        if self.turn in _MIRRORS_COLUMNS:
-            left, right = width - right, width - left
-        if self.turn in _MIRRORS_ROWS:
-            top, bottom = height - bottom, height - top
-        return (top, left, bottom, right) if self.turn in _SWAPS_AXES else (left, top, right, bottom)
 
 
 def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None = None) -> Picture:
@@ -147,11 +57,7 @@ def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None
         turn = _turn(image)
         alpha = _alpha(loaded)
         stored, develop = _to_srgb(loaded)
-        picture = Picture(stored, alpha if alpha is None or turn is None else alpha.transpose(turn), turn, develop)
-        if stored.width * stored.height < _SMALL_PIXELS:
-            return Picture(picture.rgb(), picture.alpha)
-        picture.rgb((0, 0, 1, 1))  # what cannot be developed shows itself here
-        return picture
+        return Picture(stored, alpha if alpha is None or turn is None else alpha.transpose(turn), turn, develop).settled()
 
 
 def sniff(data: bytes) -> str | None:
@@ -260,7 +166,7 @@ def _load(image: Image.Image, data: bytes) -> Image.Image:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        return _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        return TURNS.get(image.getexif().get(0x0112, 1))
     except Exception:  # EXIF that cannot be read turns nothing; Pillow raises what its parser meets
         return None
 

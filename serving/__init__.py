@@ -3,6 +3,7 @@
     gate.py      the ASGI middleware around the whole service
     exchange.py  what one request's log line will say
     line.py      who is inside, the one lane that the work runs in, and the end of both
+    holdings.py  the bytes that requests hold while they wait, under one bound
     requests.py  a request's body -> what is to be cut out, and how
     answers.py   a cut-out or an error -> a response
     logs.py      the log's format

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
-from pipeline.decode import Picture, decode, sniff
+from pipeline.decode import decode, sniff
 from pipeline.errors import BackgroundRemovalError, EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
 from tests.conftest import encoded
 
@@ -179,7 +179,7 @@ def test_a_large_picture_is_developed_as_a_small_one(wide_gamut: bytes, monkeypa
             data = encoded(image, kind, exif=exif, icc_profile=profile)
             small = decode(data, LIMIT)
             with monkeypatch.context() as patch:
-                patch.setattr("pipeline.decode._SMALL_PIXELS", 0)
+                patch.setattr("pipeline.picture._SMALL_PIXELS", 0)
                 patch.setattr("pipeline.bands._BAND_PIXELS", 5000)
                 large = decode(data, LIMIT)
                 assert large.size == small.size
@@ -187,17 +187,6 @@ def test_a_large_picture_is_developed_as_a_small_one(wide_gamut: bytes, monkeypa
                 assert np.array_equal(np.asarray(large.rgb(box)), np.asarray(small.rgb())[40:111, 17:160]), (mode, orientation)
                 reduced = np.asarray(large.reduced((32, 32)))
             assert np.abs(reduced.astype(int) - np.asarray(small.reduced((32, 32)))).max() <= 4, (mode, orientation)
-
-
-@pytest.mark.parametrize("size", [(2100, 2000), (2400, 3300), (4000, 1001), (3000, 4000), (5000, 5000), (1500, 9000), (20000, 500)])
-def test_a_large_picture_is_reduced_as_pillow_does(size: tuple[int, int]) -> None:
-    coarse = np.random.default_rng(5).integers(0, 256, (size[1] // 50, size[0] // 50, 3), dtype=np.uint8)
-    image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
-    whole = np.asarray(image.resize((320, 320), Image.Resampling.LANCZOS)).astype(int)
-    differences = np.abs(np.asarray(Picture(image).reduced((320, 320))) - whole)
-    exact = size[0] * size[1] < 8_000_000
-    assert differences.max() <= (0 if exact else 2)
-    assert differences.mean() < 0.2
 
 
 def test_a_profile_that_changes_nothing_is_not_applied(wide_gamut: bytes) -> None:

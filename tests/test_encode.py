@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 from pipeline import encode as encode_module
-from pipeline.decode import Picture
 from pipeline.encode import encode
 from pipeline.errors import FormatUnsupported
 from pipeline.matte import Box, Matte
 from pipeline.options import Options
+from pipeline.picture import Picture
 
 RANDOM = np.random.default_rng(3)
 COLOURS = RANDOM.integers(0, 256, (30, 40, 3), dtype=np.uint8)

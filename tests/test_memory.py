@@ -45,6 +45,13 @@ def added(data: bytes, model_file: Path, folder: Path) -> tuple[float, float]:
     return peak, rest
 
 
+def test_the_supervisor_imports_nothing_heavy() -> None:
+    """It imports service.py as the worker does, and does none of the work."""
+    script = "import service, sys; print(*{'numpy', 'scipy', 'PIL', 'onnxruntime', 'cykooz_resizer'} & sys.modules.keys())"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
 def test_onnxruntime_reports_nothing(model_file: Path, tmp_path: Path) -> None:
     """It would keep a data base of its use in the home folder, and a thread that sends it."""
     script = "import sys; from pathlib import Path; from pipeline.segment import U2netpRunner; U2netpRunner(Path(sys.argv[1]), 1)"

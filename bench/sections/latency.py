@@ -1,13 +1,20 @@
 """One request at a time: ours by upload and by URL, the peer by upload, and the floor, in alternation."""
 
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import ParamSpec, TypeVar
 
 from bench import floor
 from bench.figures import ratio, spread
 from bench.progress import say
 from bench.stage import Figures, Stage
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _WARM_UPS = 2
+_SETTLE = 0.2  # seconds between two of them: the peer's threads spin for a while after its answer
 _LARGE = 6  # megapixels: from here on, fewer repetitions
 
 
@@ -24,8 +31,10 @@ def measure(stage: Stage) -> Figures:
             samples: Figures = {"ours": [], "peer": [], "url": [], "floor": [], "steps_ms": []}
             times = stage.times(7, 2) if megapixels >= _LARGE else stage.times(15, 3)
             for repetition in range(_WARM_UPS + times):
-                mine, theirs = ours.upload(picture).right(), peer.upload(picture).right()
-                fetched, lowest = ours.fetch(url).right(), ground.run()
+                mine = _settled(ours.upload, picture).right()
+                theirs = _settled(peer.upload, picture).right()
+                fetched = _settled(ours.fetch, url).right()
+                lowest = _settled(ground.run)
                 if repetition < _WARM_UPS:
                     continue
                 samples["ours"].append(mine.seconds)
@@ -37,6 +46,11 @@ def measure(stage: Stage) -> Figures:
             figures[str(megapixels)] = samples
             _say(megapixels, samples)
     return figures
+
+
+def _settled(measured: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+    time.sleep(_SETTLE)
+    return measured(*arguments, **options)
 
 
 def _steps(server_timing: str) -> dict[str, float]:
