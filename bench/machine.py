@@ -22,7 +22,7 @@ def machine() -> dict[str, str | float]:
         "cores": len(os.sched_getaffinity(0)),
         "busy_percent": psutil.cpu_percent(interval=2),
         "memory": psutil.virtual_memory().total,
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
     }
 
