@@ -1,6 +1,6 @@
 """The work of background removal; knows nothing of serving.
 
-    str    download.py   a URL, checked by urls.py and addresses.py
+    str    download.py   a URL, checked by urls.py and addresses.py, read through metering.py
      ↓
     bytes  decode.py     what the source sent
      ↓
@@ -15,8 +15,9 @@
     bytes                PNG or WebP
 
 `flow.py` composes the arrows from decode to encode in one function. Each arrow is one file with one public verb and takes what the
-last one gave; webp.py helps decode.py, png.py encode.py, and bands.py runs full-resolution work in bands. Beside them stand
-settings.py, options.py, errors.py, memory.py (the worker's environment), and model.py, which sets the weights up before serving.
+last one gave; webp.py and bounds.py help decode.py, png.py helps encode.py, and bands.py runs full-resolution work in bands. Beside
+them stand settings.py, options.py, errors.py, memory.py (the worker's environment), and model.py, which sets the weights up before
+serving.
 
 Nothing heavy is imported here: the supervisor process reads the settings and must not pay for numpy.
 """

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+import httpcore
 import httpx
 
 from pipeline.addresses import is_public
@@ -25,6 +26,7 @@ from pipeline.errors import (
     UnsupportedEncoding,
     URLNotAllowed,
 )
+from pipeline.metering import MeteredNetwork, MeteredStream, ReadTooMuch
 from pipeline.settings import Settings
 from pipeline.urls import SourceURL, follow, parse_source_url
 
@@ -44,10 +46,10 @@ class Downloader:
 
     def __init__(self, settings: Settings, resolve: Resolver | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._settings = settings
-        self._resolve = resolve or SystemResolver(threads=settings.max_waiting)
-        # Nothing is kept alive: a pooled connection belongs to an address, and another name may share it.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
-        self._transport = httpx.AsyncHTTPTransport(verify=tls or httpx.create_ssl_context(), trust_env=False, limits=limits)
+        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each, and a download has
+        # 10. With as many threads, those that nobody waits for any more never keep a new one waiting.
+        self._resolve = resolve or SystemResolver(threads=4 * settings.max_waiting)
+        self._transport = _Transport(tls or httpx.create_ssl_context())
 
     async def download(self, url: str, reserve: Reserve) -> bytes:
         """Return the bytes at `url`, at least 0 and at most `max_source_bytes` of them.
@@ -55,14 +57,15 @@ class Downloader:
         `reserve` is awaited with the size that the source declares, or else with the most it may have, before its body is read.
 
         Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, SourceTooLarge, UnsupportedEncoding,
-        SourceUnreachable, or SourceTimeout once `download_timeout` seconds have passed over all hops together.
+        SourceUnreachable, or SourceTimeout once `download_timeout` seconds have passed over all hops together, without those that
+        `reserve` took.
         """
         allowed = self._settings.allowed_private_hosts
         source = parse_source_url(url, allowed)
         try:
-            async with asyncio.timeout(self._settings.download_timeout):
+            async with asyncio.timeout(self._settings.download_timeout) as timeout:
                 for _ in range(MAX_REDIRECTS + 1):
-                    answer = await self._get(source, reserve)
+                    answer = await self._get(source, _untimed(reserve, timeout))
                     if isinstance(answer, bytes):
                         return answer
                     source = follow(source, answer, allowed)
@@ -99,7 +102,7 @@ class Downloader:
             except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
                 if last:
                     raise SourceUnreachable from exc
-            except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError) as exc:
+            except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError, ReadTooMuch) as exc:
                 raise SourceUnreachable from exc
         raise SourceUnreachable
 
@@ -118,15 +121,45 @@ class Downloader:
         if expected > limit:
             raise SourceTooLarge(limit)
         await reserve(expected)
+        stream: MeteredStream = response.extensions["network_stream"]
+        stream.meter.left += limit
         body = bytearray()
         try:
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > limit:
                     raise SourceTooLarge(limit)
+                await asyncio.sleep(0)  # a source of tiny chunks must not keep the event loop to itself
+        except ReadTooMuch as exc:
+            raise SourceTooLarge(limit) from exc
         except httpx.TransportError as exc:
             raise SourceUnreachable from exc
         return bytes(body)
+
+
+def _untimed(reserve: Reserve, timeout: asyncio.Timeout) -> Reserve:
+    """`reserve`, while which the timeout stands still: the source must not answer for the memory that others hold."""
+
+    async def reserve_untimed(size: int) -> None:
+        now, when = asyncio.get_running_loop().time, timeout.when()
+        assert when is not None
+        left = when - now()
+        timeout.reschedule(None)
+        await reserve(size)
+        timeout.reschedule(now() + left)
+
+    return reserve_untimed
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's transport over a network that counts; httpx takes no network of its caller's, its pool does."""
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        # Nothing is kept alive: a pooled connection belongs to an address, and another name may share it.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls, max_connections=None, max_keepalive_connections=0, network_backend=MeteredNetwork()
+        )
 
 
 class SystemResolver:

@@ -4,13 +4,14 @@ import io
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import bentoml
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,6 +20,13 @@ from PIL import Image
 from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, find_weights
 from pipeline.segment import U2netpRunner
 from tests.serving import Server, serve
+
+# The same examples in every run, however slow the machine.
+hypothesis.settings.register_profile("tests", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("tests")
+
+# pytest's `record_property`, as we use it: a figure's name and value, of which the greatest is the worst.
+Record = Callable[[str, float], None]
 
 ROOT = Path(__file__).parent.parent
 # Photos, references and hostile files that are not part of the project; what needs them is skipped without them.
@@ -94,6 +102,18 @@ def wide_gamut() -> bytes:
     header = bytes(8) + b"\2\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
     profile = header.ljust(128, b"\0") + len(tags).to_bytes(4, "big") + table + body
     return len(profile).to_bytes(4, "big") + profile[4:]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show the figures that tests recorded (`record_property`), the greatest of each name: those of docs/reliability.md."""
+    figures: dict[str, list[float]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            figures.setdefault(name, []).append(value)
+    if figures:
+        terminalreporter.section("measured, the greatest of each")
+    for name, values in sorted(figures.items()):
+        terminalreporter.write_line(f"{name}: {max(values):.4g}" + (f" ({len(values)} times)" if len(values) > 1 else ""))
 
 
 def rembg_mask(session: Any, image: Image.Image) -> NDArray[np.int_]:

@@ -1,5 +1,5 @@
 import json
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,53 @@ def test_public(address: str) -> None:
 @pytest.mark.parametrize("address", SPECIAL)
 def test_special(address: str) -> None:
     assert not is_public(ip_address(address))
+
+
+# IANA's registries of special-purpose addresses (RFC 6890 and its updates), and multicast: their first and last addresses, and
+# what lies beside them, which is public where no other block begins there.
+BLOCKS = ["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"]
+BLOCKS += ["192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24"]
+BLOCKS += ["198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "168.63.129.16/32"]
+BLOCKS += ["::/128", "::1/128", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32"]
+BLOCKS += ["2002::/16", "2620:4f:8000::/48", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_edges_of_blocks(block: str) -> None:
+    network = ip_network(block)
+    first, last = int(network[0]), int(network[-1])
+    of_version = IPv4Address if network.version == 4 else IPv6Address
+    assert not is_public(of_version(first))
+    assert not is_public(of_version((first + last) // 2))
+    assert not is_public(of_version(last))
+    others = [ip_network(other) for other in BLOCKS if other != block and ip_network(other).version == network.version]
+    for beside in (first - 1, last + 1):
+        if not 0 <= beside < 2**network.max_prefixlen:
+            continue
+        address = of_version(beside)
+        allocated = network.version == 4 or address in ip_network("2000::/3")
+        assert is_public(address) == (allocated and not any(address in other for other in others)), address
+
+
+# How IPv6 carries an IPv4 address: RFC 4291, 2.5.5.1 and 2.5.5.2; RFC 2765; RFC 6052; RFC 8215; RFC 3056; RFC 4380; RFC 5214.
+EMBEDDINGS = {
+    "compatible": lambda v4: v4,
+    "mapped": lambda v4: 0xFFFF << 32 | v4,
+    "translated": lambda v4: 0xFFFF << 48 | v4,
+    "NAT64": lambda v4: 0x64FF9B << 96 | v4,
+    "NAT64, local": lambda v4: 0x64FF9B0001 << 80 | v4,
+    "6to4": lambda v4: 0x2002 << 112 | v4 << 80 | 1,
+    "Teredo's server": lambda v4: 0x20010000 << 96 | v4 << 64,
+    "Teredo's client": lambda v4: 0x20010000 << 96 | v4 ^ 0xFFFFFFFF,
+    "ISATAP": lambda v4: 0x26064700 << 96 | 0x5EFE << 32 | v4,
+    "ISATAP, global": lambda v4: 0x26064700 << 96 | 0x02005EFE << 32 | v4,
+}
+
+
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.0.1", "8.8.8.8"])
+def test_embedded(embedding: str, address: str) -> None:
+    assert not is_public(IPv6Address(EMBEDDINGS[embedding](int(IPv4Address(address)))))
 
 
 def test_outside_table(data: Path) -> None:

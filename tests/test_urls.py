@@ -1,8 +1,14 @@
+import contextlib
 import json
+from ipaddress import IPv4Address
 from pathlib import Path
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipeline.addresses import is_public
 from pipeline.errors import InvalidURL, URLNotAllowed
 from pipeline.urls import SourceURL, follow, parse_source_url
 
@@ -23,7 +29,15 @@ ACCEPTED = {
 
 INVALID = ["", "x.png", "//host.com/x", "ftp://a.com/x", "file:///etc/passwd", "data:image/png;base64,AA", "http:/a.com", "http://"]
 INVALID += ["http:///x", "http://a..com/", "http://.a.com/", "http://a.com:x/", "http://a.com:0/", "http://a.com:65536/"]
-INVALID += ["http://a.com:１/", "http://a.com/\n", "http://a.com/\x00", " http://a.com/", "http://a b.com/", "http://-a.com/"]
+INVALID += [
+    "http://a.com:１/",
+    "http://a.com/\n",
+    "http://a.com/\x00",
+    "http://a.com/\ud800",
+    " http://a.com/",
+    "http://a b.com/",
+    "http://-a.com/",
+]
 INVALID += [
     f"http://{'a' * 64}.com/",
     f"http://{'a.' * 127}com/",
@@ -38,6 +52,8 @@ INVALID += [
     "http://xn--a.com/",
     "http://xn--zz-.com/",
     "http://a\u2028b.com/",
+    "http://a.com/\ud800",
+    "http://a\udfff.com/",
     f"http://a.com/{'x' * 2048}",
 ]
 
@@ -87,6 +103,41 @@ def test_refused(text: str) -> None:
         parse_source_url(text)
 
 
+def spellings(address: str) -> set[str]:
+    """Every way to write an IPv4 address that inet_aton(3), a browser or IDNA's mapping would read."""
+    parts = [int(part) for part in address.split(".")]
+    number = int(IPv4Address(address))
+    digits = ("{}", "0{:o}", "000{:o}", "0x{:x}", "0X{:X}", "0x00{:x}")
+    written = {".".join(form.format(part) for part in parts) for form in digits}
+    written |= {form.format(number) for form in digits}
+    written |= {".".join([digits[i % 6].format(part) for i, part in enumerate(parts)])}
+    written |= {f"{parts[0]}.{number % 2**24}", f"{parts[0]}.{parts[1]}.{number % 2**16}", f"0x{parts[0]:x}.{number % 2**24}"}
+    written |= {f"{address}.", f"{address}..", str(number + 2**32), f"{parts[0] + 256}.{parts[1]}.{parts[2]}.{parts[3]}"}
+    written |= {address.replace(".", dot) for dot in "\u3002\uff0e\uff61"}
+    wide = {ord(digit): chr(0xFF10 + int(digit)) for digit in "0123456789"}
+    circled = {ord(digit): "⓪①②③④⑤⑥⑦⑧⑨"[int(digit)] for digit in "0123456789"}
+    written |= {address.translate(wide), address.translate(circled), address.replace("1", "%31"), address.replace(".", "%2e")}
+    high, low = f"{number >> 16:x}", f"{number & 0xFFFF:x}"
+    embedded = [f"::ffff:{address}", f"::FFFF:{address}", f"0:0:0:0:0:ffff:{address}", f"::{address}", f"64:ff9b::{address}"]
+    embedded += [f"::ffff:{high}:{low}", f"::ffff:{address}%25lo", f"::ffff:0:{address}", f"2002:{high}:{low}::"]
+    written |= {f"[{form}]" for form in embedded}
+    return written
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "0.0.0.0", "100.100.100.200"])
+def test_no_spelling_of_a_private_address_gets_through(address: str) -> None:
+    for host in spellings(address):
+        for url in (
+            f"http://{host}/",
+            f"https://{host}:443/x.png",
+            f"http://1.1.1.1@{host}/",
+            f"http://{host}#@1.1.1.1/",
+            f"http://{host}?a=b",
+        ):
+            with pytest.raises((InvalidURL, URLNotAllowed)):
+                parse_source_url(url)
+
+
 def test_named_private_hosts_are_open_at_their_port_alone() -> None:
     allowed = [("127.0.0.1", 9000), ("minio", 9000)]
     assert parse_source_url("http://127.0.0.1:9000/x", allowed).port == 9000
@@ -122,6 +173,30 @@ def test_redirects_to_forbidden_places_are_refused(location: str) -> None:
 def test_redirects_to_no_url_are_invalid(location: str) -> None:
     with pytest.raises(InvalidURL):
         follow(parse_source_url("https://a.com/"), location)
+
+
+PIECES = ["http", "https", "://", ":", "/", "//", "?", "#", "@", "\\", "[", "]", "%", "%2e", "..", ".", "\u3002", "xn--"]
+WORDS = ["a.com", "1.1.1.1", "127.0.0.1", "localhost", "::1", "::ffff:10.0.0.1", "80", "443", "22", "user:pass", "0x7f"]
+TEXTS = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES + WORDS) | st.text(max_size=3), max_size=12).map("".join))
+
+
+@given(text=TEXTS)
+def test_any_text_is_a_url_or_is_refused_and_a_url_stays_what_it_is(text: str) -> None:
+    try:
+        url = parse_source_url(text)
+    except (InvalidURL, URLNotAllowed):
+        return
+    assert parse_source_url(str(url)) == url
+    assert url.port in (80, 443)
+    assert url.address is None or is_public(url.address)
+    assert httpx.URL(str(url)).host in (url.host, f"[{url.host}]")  # another parser reads the same host
+
+
+@given(location=TEXTS)
+def test_any_location_leads_to_a_url_or_is_refused(location: str) -> None:
+    with contextlib.suppress(InvalidURL, URLNotAllowed):
+        following = follow(parse_source_url("https://a.com/x?y"), location)
+        assert following.scheme == "https"
 
 
 def test_outside_table(data: Path) -> None:
