@@ -1,6 +1,7 @@
 """Full-resolution work in bands, on every processor: no step then needs a second copy of a picture."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -18,12 +19,20 @@ def over_bands(work: Callable[[int, int], T], lines: int, pixels_a_line: int) ->
 
     Pillow, ISA-L and NumPy let other threads run while they work, so several bands are under way at a time.
     """
+    pool = _pool()
     height = max(1, _BAND_PIXELS // pixels_a_line)
     starts = range(0, lines, height)
     ends: Iterable[int] = (min(start + height, lines) for start in starts)
-    yield from map(work, starts, ends) if len(starts) == 1 else _pool().map(work, starts, ends)
+    yield from map(work, starts, ends) if len(starts) == 1 else pool.map(work, starts, ends)
 
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(load_settings().threads, thread_name_prefix="band")
+    threads = load_settings().threads
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="band")
+    # All of them start now: when memory is short there may be no other.
+    all_started = threading.Barrier(threads + 1)
+    for _ in range(threads):
+        pool.submit(all_started.wait)
+    all_started.wait()
+    return pool

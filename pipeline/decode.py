@@ -6,25 +6,50 @@ dislikes leaves this room as ImageCorrupt. A large picture stays as its file hol
 
 import io
 import struct
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import (
+    AvifImagePlugin,  # noqa: F401  Pillow would import these at need, and one that fails, when memory is short, never again.
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    ImageCms,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,  # noqa: F401
+)
 
 from pipeline.bands import over_bands
+from pipeline.bounds import BoundedFile, bound_avif_frames
 from pipeline.errors import BackgroundRemovalError, EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
 from pipeline.picture import TURNS, Develop, Picture
 from pipeline.webp import decode_webp
 
-# The limit is ours and is checked below, before any decoding; Pillow's own would only warn.
-Image.MAX_IMAGE_PIXELS = None
+# Pillow checks `Image.MAX_IMAGE_PIXELS` before it opens a file's first frame: that is in time for a GIF, whose frame it fills with
+# the background then. It warns, unless told to raise.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+# Its other warnings are of callers' files, and Python would keep the text of each for ever.
+warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
+
+# A PNG's texts are unpacked when it is opened, and are not used: 60 KB may hold 64 MB of them.
+PngImagePlugin.MAX_TEXT_MEMORY = 4 << 20
 
 _SRGB = ImageCms.createProfile("sRGB")
 
 # The colour space that an ICC profile names (ICC.1:2022, table 19) -> the Pillow mode whose pixels it describes.
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+
+# What a JPEG or a GIF can have. A line of a million pixels would not fit where work is done in bands of lines, nor would its column
+# on the way to the model's size: 320 pixels wide, and a million high.
+_MOST_PIXELS_A_SIDE = 65_535
+
+# Chunks of an animated PNG; real ones have a few a frame. 20 MB hold 1,600,000 empty ones.
+_MOST_CHUNKS = 50_000
 
 # Bytes a pixel that decoding may take at its peak: what a progressive JPEG takes whose colours are as fine as its brightness. What
 # takes more may have fewer pixels, so that no kind of file needs more memory than the pixel limit stands for.
@@ -36,8 +61,8 @@ def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None
 
     EXIF orientation is applied, a profile is converted to sRGB (a broken one is ignored), transparency is kept. `make_room` is
     called with the bytes that decoding will take at its peak, before it begins.
-    Raises EmptySource, UnsupportedImageType, ImageTooLarge (width × height over `max_pixels`, or over fewer for a kind that takes
-    more than 10 bytes a pixel, from the header alone), ImageCorrupt or OutOfMemory.
+    Raises EmptySource, UnsupportedImageType, ImageTooLarge (from the header alone: width × height over `max_pixels`, or over
+    fewer for a kind that takes more than 10 bytes a pixel, or a side over 65,535), ImageCorrupt or OutOfMemory.
     """
     if not data:
         raise EmptySource
@@ -48,12 +73,17 @@ def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None
         _require_size(_webp_size(data), max_pixels)
     if kind == "PNG":
         data = _without_animation(data)
-    with _pillow_errors(), Image.open(io.BytesIO(data), formats=[kind]) as image:
-        weight = _bytes_a_pixel(image, data)
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    # Pillow reads a run-length encoded BMP byte by byte, rightly.
+    file = io.BytesIO(data) if kind == "BMP" else BoundedFile(data)
+    with _pillow_errors(max_pixels), Image.open(file, formats=[kind]) as image:
+        weight = _bytes_a_pixel(image, kind, data)
         _require_size(image.size, int(max_pixels * min(1, _MOST_BYTES_A_PIXEL / weight)))
         if make_room is not None:
             make_room(int(weight * image.width * image.height))
-        loaded = _load(image, data)
+        if isinstance(file, BoundedFile):
+            file.begin_pixels(progressive="progressive" in image.info)
+        loaded = _load(image, kind, data)
         turn = _turn(image)
         alpha = _alpha(loaded)
         stored, develop = _to_srgb(loaded)
@@ -82,12 +112,14 @@ def sniff(data: bytes) -> str | None:
 
 
 @contextmanager
-def _pillow_errors() -> Iterator[None]:
+def _pillow_errors(max_pixels: int) -> Iterator[None]:
     """Pillow's decoders raise almost any exception on a damaged file: all of them mean that it cannot be decoded."""
     try:
         yield
     except BackgroundRemovalError:
         raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
+        raise ImageTooLarge(max_pixels) from exc
     except MemoryError as exc:
         raise OutOfMemory from exc
     except Exception as exc:
@@ -95,6 +127,8 @@ def _pillow_errors() -> Iterator[None]:
 
 
 def _require_size(size: tuple[int, int], max_pixels: int) -> None:
+    if max(size) > _MOST_PIXELS_A_SIDE:
+        raise ImageTooLarge(_MOST_PIXELS_A_SIDE, "pixels a side")
     if size[0] * size[1] > max_pixels:
         raise ImageTooLarge(max_pixels)
 
@@ -121,27 +155,31 @@ def _without_animation(data: bytes) -> bytes:
 
     The chunks are a length, four letters, the content and a checksum (PNG 3rd edition, 5.3); acTL stands before IDAT (11.3.4.1).
     """
-    if b"acTL" not in data[: data.find(b"IDAT")]:
+    if data.find(b"acTL", 0, data.find(b"IDAT")) < 0:
         return data
-    kept, at = [data[:8]], 8
-    while at < len(data):
+    kept, at = bytearray(data[:8]), 8
+    for _ in range(_MOST_CHUNKS):
+        if at >= len(data):
+            return bytes(kept)
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
         if data[at + 4 : at + 8] not in (b"acTL", b"fcTL", b"fdAT"):
-            kept.append(data[at:end])
+            kept += data[at:end]
         at = end
-    return b"".join(kept)
+    raise ImageCorrupt
 
 
-def _bytes_a_pixel(image: Image.Image, data: bytes) -> float:
+def _bytes_a_pixel(image: Image.Image, kind: str, data: bytes) -> float:
     """What decoding takes at its peak: Pillow's own 4, and what the decoder keeps beside them, as measured."""
-    if image.format == "JPEG" and image.info.get("progressive"):
+    if kind == "JPEG" and image.info.get("progressive"):
         # All coefficients, 2 bytes each: a share of the pixels for each component, by its sampling (ITU-T T.81, A.1.1).
         samplings: list[int] = [across * down for _, across, down, _ in getattr(image, "layer", [])]
         return 4 + 2 * sum(samplings) / max(samplings, default=1)
-    if image.format == "WEBP":
+    if kind == "WEBP":
         return 8  # a lossless one is unpacked beside its pixels
-    if image.format == "AVIF":
+    if kind == "AVIF":
         return 8 + _avif_planes(data, has_alpha=image.mode == "RGBA")  # Pillow copies the colours once more
+    if kind == "TIFF":
+        return 4 + _tiff_part_bytes(image) / (image.width * image.height)
     return 4
 
 
@@ -153,12 +191,26 @@ def _avif_planes(data: bytes, has_alpha: bool) -> float:
     return samples * (2 if flags & 0b0100_0000 else 1)
 
 
-def _load(image: Image.Image, data: bytes) -> Image.Image:
+def _tiff_part_bytes(image: Image.Image) -> float:
+    """Bytes of a strip or a tile (TIFF 6.0, page 39 and section 15): libtiff unpacks it whole, however small the picture is."""
+    tiles, tags = vars(image)["tile"], vars(image)["tag_v2"]
+    if tiles[0].codec_name != "libtiff":  # not compressed: Pillow reads it itself, line by line
+        return 0
+    if TiffImagePlugin.TILEWIDTH in tags:
+        pixels = tags[TiffImagePlugin.TILEWIDTH] * tags[TiffImagePlugin.TILELENGTH]
+    else:
+        pixels = image.width * min(tags.get(TiffImagePlugin.ROWSPERSTRIP, image.height), image.height)
+    return float(pixels * sum(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))) / 8)
+
+
+def _load(image: Image.Image, kind: str, data: bytes) -> Image.Image:
     """The pixels alone, without what the decoder keeps."""
-    if image.format == "WEBP":
+    if kind == "WEBP":
         pixels = decode_webp(data, image.size)
         pixels.info = image.info
         return pixels
+    if kind == "AVIF":
+        bound_avif_frames(image)
     image.load()
     vars(image).pop("_decoder", None)  # AVIF's holds the frame once more
     return image

@@ -146,8 +146,8 @@ class ImageCorrupt(BackgroundRemovalError):
 class ImageTooLarge(BackgroundRemovalError):
     status, code = 422, "image_too_large"
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"The picture has more than {limit:,} pixels.")
+    def __init__(self, limit: int, unit: str = "pixels") -> None:
+        super().__init__(f"The picture has more than {limit:,} {unit}.")
 
 
 class FormatUnsupported(BackgroundRemovalError):
