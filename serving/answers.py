@@ -1,6 +1,6 @@
 """A cut-out or an error -> a response: the one place where errors become answers."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
@@ -11,10 +11,25 @@ if TYPE_CHECKING:  # the supervisor imports this file, and must not pay for the 
     from pipeline.flow import CutOut
 
 
+# What an answer with a picture says of it: each header, and its JSON schema.
+PICTURE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Width": ("The answer's width in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Height": ("The answer's height in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Foreground-Left": ("The subject's left edge in the upright source, in pixels.", {"type": "integer", "minimum": 0}),
+    "X-Foreground-Top": ("The subject's top edge in the upright source, in pixels.", {"type": "integer", "minimum": 0}),
+    "X-Foreground-Width": ("The subject's width in the upright source, in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Foreground-Height": ("The subject's height in the upright source, in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Subject-Confidence": ("How sure the model is of the subject.", {"type": "number", "minimum": 0, "maximum": 1}),
+    "Server-Timing": ("What each step took, in milliseconds.", {"type": "string"}),
+}
+
+# What a page of another origin may read of an answer, besides its body.
+EXPOSED_HEADERS = (*PICTURE_HEADERS, "X-BentoML-Request-ID", "Retry-After")
+
+
 def picture_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Response:
     """200 with the picture, its figures in headers and the steps' times in Server-Timing."""
-    exchange = current.get()
-    exchange.code, exchange.timings = "ok", milliseconds
+    current.get().code = "ok"
     return Response(
         cutout.content,
         media_type=cutout.media_type,
@@ -29,21 +44,6 @@ def picture_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Respon
             "Server-Timing": ", ".join(f"{step};dur={took:.1f}" for step, took in milliseconds.items()),
         },
     )
-
-
-# What a page of another origin may read of an answer, besides its body.
-EXPOSED_HEADERS = (
-    "X-Width",
-    "X-Height",
-    "X-Foreground-Left",
-    "X-Foreground-Top",
-    "X-Foreground-Width",
-    "X-Foreground-Height",
-    "X-Subject-Confidence",
-    "Server-Timing",
-    "X-BentoML-Request-ID",
-    "Retry-After",
-)
 
 
 def error_response(error: BackgroundRemovalError, headers: dict[str, str] | None = None) -> Response:

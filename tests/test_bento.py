@@ -51,6 +51,7 @@ def test_it_holds_what_serving_needs_and_no_more(built: tuple[str, Path]) -> Non
     assert {
         "service.py",
         "LICENSE",
+        "pyproject.toml",
         "pipeline/flow.py",
         "pipeline/sample.jpg",
         "pipeline/U2NET-LICENSE",
