@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import bentoml
+from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -28,11 +29,13 @@ from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_rembg, check_sto
 from pipeline.options import Options
 from pipeline.settings import load_settings
 from serving.answers import EXPOSED_HEADERS, error_response, picture_response
+from serving.connections import Connections
 from serving.exchange import current, holding
 from serving.gate import UPLOAD_ROUTE, URL_ROUTE, Gate
 from serving.holdings import Holdings
 from serving.line import Line
 from serving.logs import LOGGER, configure_logging
+from serving.openapi import complete
 from serving.requests import URLRequest, read_upload, read_url_request
 
 Picture = Annotated[bytes, bentoml.validators.ContentType("image/png")]
@@ -75,12 +78,27 @@ def holdings() -> Holdings:
     return Holdings()
 
 
+@functools.cache
+def connections() -> Connections:
+    """The worker's open connections."""
+    return Connections()
+
+
+async def _without_timeout(middleware: TimeoutMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+    await middleware.app(scope, receive, send)
+
+
+# BentoML's timeout sets a timer for each request and never cancels it: up to 11 KB of each request stay until it would have struck.
+# The gate has a deadline of its own, and BentoML cannot be told to have none.
+TimeoutMiddleware.__call__ = _without_timeout  # type: ignore[assignment, method-assign]
+
+
 class Front:
     """The outermost middleware: the gate, and CORS around it where origins are set."""
 
     def __init__(self, app: ASGIApp) -> None:
         settings = load_settings()
-        self._app: ASGIApp = Gate(app, settings, waiting_line(), holdings())
+        self._app: ASGIApp = Gate(app, settings, waiting_line(), holdings(), connections())
         if settings.cors_origins:
             self._app = CORSMiddleware(
                 self._app,
@@ -99,6 +117,17 @@ async def health(_: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
+@functools.cache
+def openapi_document() -> dict[str, Any]:
+    """BentoML's OpenAPI document of this service, completed."""
+    return complete(BackgroundRemover.openapi_spec.asdict(), load_settings())  # type: ignore[attr-defined]
+
+
+async def docs(_: Request) -> Response:
+    """GET /docs.json, which BentoML would answer with its own document."""
+    return JSONResponse(openapi_document())
+
+
 class StoredModel(bentoml.models.BentoModel):
     """The model in BentoML's store; its absence is a sentence, not a search of BentoML's cloud."""
 
@@ -109,12 +138,10 @@ class StoredModel(bentoml.models.BentoModel):
         return super().resolve(*args, **kwargs)
 
 
-@bentoml.asgi_app(Starlette(routes=[Route("/health", health)]), path="/")
+@bentoml.asgi_app(Starlette(routes=[Route("/health", health), Route("/docs.json", docs)]), path="/")
 @bentoml.service(
     name="background_remover",
     workers=1,
-    # The gate has its own deadline and its own limit; BentoML's must never strike first.
-    traffic={"timeout": 3600},
     http={"port": 8000},
     envs=[{"name": name, "value": value} for name, value in WORKER_ENVIRONMENT.items()],
     logging={"access": {"enabled": False}},
@@ -156,14 +183,17 @@ class BackgroundRemover:
         gc.freeze()  # what was imported stays: a full collection would walk it for 40 ms, in the middle of some request
 
     @bentoml.on_startup
-    async def drain_on_sigterm(self) -> None:
-        """On SIGTERM, refuse new work and finish what is inside; then let BentoML's own handler end the process."""
+    async def watch(self) -> None:
+        """Drop connections that hold no request. On SIGTERM, refuse new work and finish what is inside before the process ends."""
+        connections().find_server()
+        self._sweeping = asyncio.ensure_future(connections().sweep())
         end = signal.getsignal(signal.SIGTERM)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._start_draining, end)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
-        """Close the downloads' connections."""
+        """Close the downloads' connections, and leave the callers' alone."""
+        self._sweeping.cancel()
         await self._downloader.close()
 
     @bentoml.api(route=URL_ROUTE, input_spec=ByURL)
@@ -179,6 +209,7 @@ class BackgroundRemover:
     async def _answer(self, request: Request, read: Callable[[Request, Clock], Awaitable[tuple[bytes, Options]]]) -> Response:
         """One request from its body to its answer; every error ends here."""
         clock = Clock(deadline=current.get().started + self._settings.deadline)
+        current.get().timings = clock.milliseconds
         try:
             data, options = await read(request, clock)
             work = functools.partial(self._cut_out, data, options, clock=clock)

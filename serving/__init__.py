@@ -1,12 +1,14 @@
 """What stands between HTTP and the pipeline: admission, deadlines, limits, one shape for every error, one log line a request.
 
-    gate.py      the ASGI middleware around the whole service
-    exchange.py  what one request's log line will say
-    line.py      who is inside, the one lane that the work runs in, and the end of both
-    holdings.py  the bytes that requests hold while they wait, under one bound
-    requests.py  a request's body -> what is to be cut out, and how
-    answers.py   a cut-out or an error -> a response
-    logs.py      the log's format
+    gate.py         the ASGI middleware around the whole service
+    exchange.py     what one request's log line will say
+    line.py         who is inside, the one lane that the work runs in, and the end of both
+    holdings.py     the bytes that requests hold while they wait, under one bound
+    connections.py  those that hold no request, or an answer that nobody reads, are dropped
+    requests.py     a request's body -> what is to be cut out, and how
+    answers.py      a cut-out or an error -> a response
+    openapi.py      BentoML's OpenAPI document, completed
+    logs.py         the log's format
 
 Nothing here imports BentoML; `service.py` ties it to the service.
 """

@@ -11,7 +11,8 @@ from serving.holdings import Holding
 class Exchange:
     """What is known of a request so far.
 
-    `code` is an error's code, "ok", or None until the service has answered. `holding` is what it holds, once it is admitted.
+    `code` is an error's code, "ok", or None until the service has answered. `timings` are the milliseconds of the steps that have
+    ended, also of a request that failed. `holding` is what it holds, once it is admitted.
     """
 
     started: float = field(default_factory=time.monotonic)

@@ -1,15 +1,15 @@
 """The ASGI middleware around the whole service.
 
 It admits a request or refuses it, ends it at its deadline or when its caller has left, stops reading a body that is too large,
-brings what BentoML answers by itself (404, 405, 500) to the one shape of errors, and writes the request's log line.
+brings what BentoML answers by itself (4xx, 5xx) to the one shape of errors, and writes the request's log line.
 """
 
 import asyncio
+import contextlib
 import hmac
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from opentelemetry import trace
@@ -20,6 +20,7 @@ from pipeline.errors import (
     BackgroundRemovalError,
     DeadlineExceeded,
     InternalError,
+    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     RequestTooLarge,
@@ -28,6 +29,7 @@ from pipeline.errors import (
 )
 from pipeline.settings import Settings
 from serving.answers import error_response
+from serving.connections import Connections
 from serving.exchange import Exchange, current
 from serving.holdings import Holdings
 from serving.line import Line
@@ -45,6 +47,11 @@ WRITE_TIMEOUT = 60.0
 
 _PART_BYTES = 256 * 1024
 
+# What is still coming of a refused request is read for so many seconds and bytes, and dropped. To close a connection with bytes
+# unread resets it, and a caller in the midst of sending would never see why it was refused (RFC 9112, 9.6).
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 40_000_000
+
 REQUEST_ID = "X-BentoML-Request-ID"
 
 # Health and metrics are asked every few seconds; their lines would bury the requests'.
@@ -54,10 +61,11 @@ _UNLOGGED = frozenset({"/health", "/healthz", "/livez", "/readyz", "/metrics"})
 class Gate:
     """Wraps the service's ASGI app. One instance a worker."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, line: Line, holdings: Holdings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, line: Line, holdings: Holdings, connections: Connections) -> None:
         self._app = app
         self._line = line
         self._holdings = holdings
+        self._connections = connections
         self._deadline = settings.deadline
         self._keys = [key.get_secret_value().encode() for key in settings.api_keys]
         self._body_limits = {URL_ROUTE: MAX_JSON_BYTES, UPLOAD_ROUTE: settings.max_source_bytes + _FORM_BYTES}
@@ -68,14 +76,14 @@ class Gate:
             return
         exchange = Exchange()
         token = current.set(exchange)
-        reply = _Reply(send, exchange)
+        reply, incoming = _Reply(send, exchange), _Incoming(receive)
         try:
-            await self._answer(scope, receive, reply)
+            await self._answer(scope, incoming.receive, reply)
         except BackgroundRemovalError as error:
-            await reply.refuse(error, scope, receive)
+            await reply.refuse(error, incoming)
         except Exception:
             LOGGER.exception("Unhandled exception", extra={"fields": {"request_id": _request_id()}})
-            await reply.refuse(InternalError(), scope, receive)
+            await reply.refuse(InternalError(), incoming)
         finally:
             current.reset(token)
             self._log(scope, exchange, reply)
@@ -99,6 +107,7 @@ class Gate:
             except TimeoutError:
                 if reply.status is not None:
                     reply.break_off()
+                    self._connections.abort(scope)
                 elif not body.is_over:
                     raise (DeadlineExceeded() if self._line.is_open else ShuttingDown()) from None
             finally:
@@ -130,8 +139,30 @@ class Gate:
             "milliseconds": round((time.monotonic() - exchange.started) * 1000, 1),
         }
         if exchange.timings:
-            fields["timings"] = {step: round(took, 1) for step, took in exchange.timings.items()}
+            # A copy: the work of a caller who has left may still be writing.
+            fields["timings"] = {step: round(took, 1) for step, took in exchange.timings.copy().items()}
         LOGGER.info("request", extra={"fields": fields})
+
+
+class _Incoming:
+    """What the server receives of a request, and whether there may be more of it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._is_whole = not message.get("more_body", False)
+        return message
+
+    async def drop_the_rest(self) -> None:
+        """Return once the caller has sent all, or has been given the time to see that it need not."""
+        dropped = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while not self._is_whole and dropped < _LINGER_BYTES:
+                    dropped += len((await self.receive()).get("body", b""))
 
 
 class _Body:
@@ -182,7 +213,7 @@ class _Body:
 
         return send_unless_over
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def watching(self, reply: "_Reply", expiry: asyncio.Timeout) -> AsyncIterator[None]:
         """While inside, end `expiry` at once when the caller leaves after its body and before its answer is complete."""
         watch = asyncio.ensure_future(self._until_gone(reply, expiry))
@@ -235,32 +266,30 @@ class _Reply:
         await self._send({**message, "body": body[last:], "more_body": more})
 
     def break_off(self) -> None:
-        """The caller reads too slowly: what it has of the answer is all it gets, and the server closes the connection."""
+        """The caller reads too slowly: what it has of the answer is all it gets, and its connection is dropped."""
         self._exchange.code = "caller_too_slow"
 
-    async def refuse(self, error: BackgroundRemovalError, scope: Scope, receive: Receive) -> None:
+    async def refuse(self, error: BackgroundRemovalError, incoming: _Incoming) -> None:
         """Answer with an error, unless an answer is under way: then the connection is broken off, not ended as if whole."""
         if self.status is not None:
             raise error
-        # What is left of the body is not read, so the connection cannot be used again.
-        await error_response(error, {"Connection": "close"})(scope, receive, self._start_or_send)
+        # The request may not have been read to its end, so the connection cannot be used again.
+        response = error_response(error, {"Connection": "close"})
+        await self._start({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
+        await incoming.drop_the_rest()
+        await self._send({"type": "http.response.body", "body": b""})
 
     async def abandon(self) -> None:
         """The caller has left; 499, nginx's status for it, is seen in the log alone.
 
-        An answer is sent to nobody all the same: BentoML's timeout waits an hour for one, and the stop of the process with it.
+        An answer is sent to nobody all the same: what stands around the gate, BentoML's metrics and spans, takes each to have one.
         """
         self._exchange.code = "caller_left"
         if self.status is None:
             await self._start({"type": "http.response.start", "status": 499, "headers": []})
             await self._send({"type": "http.response.body", "body": b""})
         self.status = 499
-
-    async def _start_or_send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            await self._start(message)
-        else:
-            await self._send(message)
 
     async def _start(self, message: Message) -> None:
         self.status = message["status"]
@@ -279,13 +308,12 @@ class _Reply:
             response = error_response(MethodNotAllowed(), {"Allow": headers.get("allow", "POST")})
         elif status == HTTPStatus.SERVICE_UNAVAILABLE:
             response = error_response(ShuttingDown())
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:  # a Range of the page that cannot be read or satisfied
+            response = error_response(InvalidRequest())
         else:
             response = error_response(InternalError())
-        for part in (
-            {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers},
-            {"type": "http.response.body", "body": response.body},
-        ):
-            await self._start_or_send(part)
+        await self._start({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await self._send({"type": "http.response.body", "body": response.body})
 
 
 def _request_id() -> str:

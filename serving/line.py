@@ -63,6 +63,10 @@ class Line:
                 if not job.cancel() and not job.done():
                     self._keep_place_until_done(job)
                 raise
+            finally:
+                # The job holds the work's exception, whose traceback holds this frame, and the work's with its picture: a cycle
+                # that Python may collect many pictures later.
+                del job
 
     async def close(self, grace: float) -> None:
         """Admit nobody any more; return once all are out, or have been told to go after `grace` seconds."""

@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 LOGGER = logging.getLogger("background_remover")
 
 
+# What these libraries warn of is a caller's picture, form or header: it has its code, and their words may quote it.
+_SPEAKING_OF_CALLERS = ("PIL", "python_multipart", "opentelemetry.baggage", "opentelemetry.trace")
+
+
 class JSONFormatter(logging.Formatter):
     """`time`, `level`, `message` and, where there are any, the fields given as `extra={"fields": {...}}` and a traceback."""
 
@@ -26,11 +30,14 @@ class JSONFormatter(logging.Formatter):
 def configure_logging() -> None:
     """Make every handler of the process write JSON, BentoML's own included."""
     logging.captureWarnings(True)  # a warning on a line of its own would not be JSON
-    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what Pillow calls an error is a caller's picture, and has its code
+    for name in _SPEAKING_OF_CALLERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     formatter = JSONFormatter()
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus"))]
     handlers = {handler for logger in loggers for handler in logger.handlers}
+    for logger in loggers[1:]:
+        logger.propagate = not logger.handlers  # BentoML gives them the root's handler too, and every line would come twice
     for handler in handlers:
         handler.setFormatter(formatter)
     LOGGER.setLevel(logging.INFO)

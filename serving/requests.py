@@ -10,9 +10,12 @@ from starlette.requests import Request
 
 from pipeline.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from pipeline.options import Options
+from pipeline.urls import MAX_LENGTH as MAX_URL_LENGTH
 
-# A form has one file and one field an option; more fields than this are refused unread.
+# A form has one file and one field an option, of some characters; more fields and longer ones are refused unread. A field is
+# decoded by the charset that the caller names, and Python's punycode takes half a minute for a megabyte.
 _MAX_FIELDS = 32
+_MAX_FIELD_BYTES = 1024
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -20,16 +23,25 @@ M = TypeVar("M", bound=BaseModel)
 class URLRequest(Options):
     """The body of POST /remove-background."""
 
-    image_url: str = Field(description="The picture's http or https URL, at most 2,048 characters.")
+    # What is no URL, or too long for one, has a code of its own, so the schema alone says it here.
+    image_url: str = Field(
+        description="The picture's http or https URL.",
+        json_schema_extra={"format": "uri", "maxLength": MAX_URL_LENGTH, "examples": ["https://example.com/photo.jpg"]},
+    )
 
 
 async def read_url_request(request: Request) -> URLRequest:
     """The JSON body. Raises UnsupportedMediaType or InvalidRequest."""
     if _media_type(request) not in ("application/json", ""):
         raise UnsupportedMediaType("The request's content type must be application/json.")
-    body = await request.body()
     try:
-        return URLRequest.model_validate_json(body, strict=True)
+        fields = _parse_json((await request.body()).decode())
+    except (ValueError, RecursionError):
+        raise InvalidRequest("The body must be valid JSON in UTF-8.") from None
+    if not isinstance(fields, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    try:
+        return URLRequest.model_validate(fields, strict=True)
     except ValidationError as exc:
         raise InvalidRequest(_first_fault(exc)) from None  # its text holds the URL, which must not reach the log
 
@@ -42,7 +54,7 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
     """
     if _media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType("The request's content type must be multipart/form-data.")
-    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=_MAX_FIELDS)
+    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
     parser.spool_max_size = max_bytes  # in memory, where it is counted: a container's /tmp may be memory that nobody counts
     try:
         form = await parser.parse()
@@ -59,7 +71,7 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
         if image.size is not None and image.size > max_bytes:
             raise RequestTooLarge(f"The file is larger than {max_bytes:,} bytes.")
         try:
-            options = Options.model_validate({name: _decoded(value) for name, value in fields.items()})
+            options = Options.model_validate({name: _decoded(value) for name, value in fields.items()}, strict=True)
         except ValidationError as exc:
             raise InvalidRequest(_first_fault(exc)) from None
         return await image.read(), options
@@ -68,18 +80,43 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
 
 
 def _media_type(request: Request) -> str:
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    types = request.headers.getlist("content-type")
+    if len(types) > 1:
+        raise UnsupportedMediaType("The request must have one content type.")
+    if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
         raise UnsupportedMediaType("The request's body must not have a Content-Encoding.")
-    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+    return types[0].split(";")[0].strip().lower() if types else ""
 
 
 def _decoded(value: UploadFile | str) -> Any:
     if isinstance(value, UploadFile):
         raise InvalidRequest("Only `image` may be a file.")
     try:
-        return json.loads(value)
+        return _parse_json(value)
     except (ValueError, RecursionError):
         return value
+
+
+def _parse_json(text: str) -> Any:
+    """What `text` says. Raises ValueError or RecursionError for what is no JSON, InvalidRequest for a key given twice."""
+    return json.loads(text, object_pairs_hook=_unambiguous, parse_float=_number, parse_constant=_not_json)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Parsers disagree on which of the two counts: what a proxy has checked need not be what the service would do.
+    if len(fields := dict(pairs)) != len(pairs):
+        raise InvalidRequest("A key of the JSON object is given twice.")
+    return fields
+
+
+def _number(text: str) -> int | float:
+    """5.0 is an integer to JSON Schema, and to serialisers that know one kind of number."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _first_fault(error: ValidationError) -> str:
@@ -88,6 +125,4 @@ def _first_fault(error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"A field is unknown; the options are {', '.join(Options.model_fields)}."
-    if not field:
-        return f"The body must be a JSON object: {first['msg'].split(':')[0]}."
     return f"{field}: {first['msg']}."

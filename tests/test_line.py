@@ -1,10 +1,13 @@
 import asyncio
+import contextlib
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
-from pipeline.errors import Busy, ShuttingDown
+from pipeline.errors import Busy, FormatUnsupported, ShuttingDown
 from serving.line import Line
 
 
@@ -98,6 +101,32 @@ async def test_abandoned_work_keeps_its_place_until_its_thread_has_ended() -> No
         pass
 
 
+async def test_after_a_hundred_forced_deadlines_never_more_than_one_works() -> None:
+    line, running, most, done = Line(200), 0, 0, 0
+
+    def work() -> None:
+        nonlocal running, most, done
+        running += 1
+        most = max(most, running)
+        time.sleep(0.01)
+        running -= 1
+        done += 1
+
+    async def give_up(seconds: float) -> str:
+        try:
+            async with asyncio.timeout(seconds):
+                await line.run(work, at_once)
+        except TimeoutError:
+            return "gave up"
+        return "done"
+
+    ends = [await asyncio.gather(*(give_up(0.005) for _ in range(10))) for _ in range(10)]
+    assert ends == [["gave up"] * 10] * 10
+    await asyncio.gather(*(give_up(5) for _ in range(10)))
+    assert most == 1
+    assert 10 < done < 100
+
+
 async def test_closing_waits_for_who_is_inside_and_refuses_the_rest() -> None:
     line, end = Line(9), asyncio.Event()
     inside = asyncio.create_task(hold(line, end))
@@ -119,3 +148,24 @@ async def test_closing_tells_who_stays_too_long_to_go() -> None:
     await asyncio.sleep(0)
     await line.close(grace=0.05)
     assert await asyncio.wait_for(inside, 1) == "told to go"
+
+
+async def test_work_that_fails_leaves_no_picture_behind() -> None:
+    """Without the help of the collector of cycles, which comes late where few objects are large."""
+    pictures: weakref.WeakSet[threading.Event] = weakref.WeakSet()
+
+    def work() -> None:
+        picture = threading.Event()  # any object will do
+        pictures.add(picture)
+        raise FormatUnsupported
+
+    gc.disable()
+    try:
+        with contextlib.suppress(FormatUnsupported):
+            await Line(1).run(work, at_once)
+        end = time.monotonic() + 2
+        while pictures and time.monotonic() < end:  # the thread may not have left its frame yet
+            await asyncio.sleep(0.01)
+        assert not pictures
+    finally:
+        gc.enable()

@@ -1,15 +1,17 @@
 """What the pipeline holds, in processes of their own: peak and rest, against one picture's bytes."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
 from pipeline.memory import WORKER_ENVIRONMENT
 from tests.conftest import encoded, grainy
-from tests.serving import ROOT, environment
+from tests.serving import ROOT, environment, serve
 
 # Megabytes that one picture added at its peak, over what one small picture had left behind, and that it left behind itself.
 SCRIPT = """
@@ -45,6 +47,20 @@ def added(data: bytes, model_file: Path, folder: Path) -> tuple[float, float]:
     return peak, rest
 
 
+def test_answered_requests_leave_nothing_behind() -> None:
+    """What stands around the service counts as well: a timer that outlived its request once kept 11 KB of each."""
+    with serve() as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+
+        def kilobytes_after(requests: int) -> int:
+            for _ in range(requests):
+                assert client.post("/remove-background", json={}).status_code == 400
+            status = Path(f"/proc/{server.worker()}/status").read_text()
+            return int(re.findall(r"RssAnon:\s+(\d+)", status)[0])
+
+        before = kilobytes_after(500)
+        assert kilobytes_after(2_000) - before < 2_000 * 3
+
+
 def test_the_supervisor_imports_nothing_heavy() -> None:
     """It imports service.py as the worker does, and does none of the work."""
     script = "import service, sys; print(*{'numpy', 'scipy', 'PIL', 'onnxruntime', 'cykooz_resizer'} & sys.modules.keys())"
@@ -78,3 +94,45 @@ def test_a_picture_of_24_megapixels(variant: str, model_file: Path, tmp_path: Pa
     picture, answer = 96, 40
     assert peak < picture + answer + len(data) / 1e6 + 30
     assert rest < 40
+
+
+SHORTAGE = """
+import re, resource, sys
+from pathlib import Path
+from pipeline.clock import Clock
+from pipeline.errors import BackgroundRemovalError
+from pipeline.flow import cut_out
+from pipeline.model import SAMPLE
+from pipeline.options import Options
+from pipeline.segment import U2netpRunner
+
+runner = U2netpRunner(Path(sys.argv[1]), 2)
+run = lambda data: cut_out(data, Options(), runner, 25_000_000, Clock(float("inf")))
+small, large = run(SAMPLE.read_bytes()), Path(sys.argv[2]).read_bytes()
+used = 1024 * int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+for megabytes in (0, 20, 50, 100, 200):
+    resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 1_000_000, resource.RLIM_INFINITY))
+    try:
+        run(large)
+        print("ok")
+    except BackgroundRemovalError as error:
+        print(error.code)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert run(SAMPLE.read_bytes()).content == small.content
+"""
+
+
+# libwebp says of a shortage what it says of a damaged file.
+SHORT = {"JPEG": "out_of_memory", "PNG": "out_of_memory", "AVIF": "out_of_memory", "WEBP": "image_corrupt"}
+
+
+@pytest.mark.parametrize("kind", SHORT)
+def test_a_shortage_of_memory_is_told_and_survived(kind: str, model_file: Path, tmp_path: Path) -> None:
+    """Wherever the allocation fails, in Python, a decoder or the model; the next picture is answered as before."""
+    picture = tmp_path / "picture"
+    picture.write_bytes(encoded(grainy(16), kind, **({"compress_level": 1} if kind == "PNG" else {})))
+    command = [sys.executable, "-c", SHORTAGE, str(model_file), str(picture)]
+    result = subprocess.run(command, cwd=ROOT, env=environment(**WORKER_ENVIRONMENT), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    codes = set(result.stdout.split())
+    assert {"ok", SHORT[kind]} <= codes <= {"ok", SHORT[kind], "out_of_memory"}
