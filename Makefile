@@ -2,6 +2,7 @@
 
 PORT ?= 8000
 HOST ?= 0.0.0.0
+MINUTES ?= 10
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow check bench bento lock clean
+.PHONY: help setup serve test test-slow check fuzz bench soak bento lock clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +31,14 @@ test-slow: $(VENV)/dev.done setup  ## Run the tests that take longer
 check: $(VENV)/dev.done  ## Run ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+fuzz: $(VENV)/dev.done setup  ## Mutate pictures until one breaks a promise (10 minutes; FUZZ="--minutes 60 --seed 7")
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
+
 bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)
+
+soak: $(VENV)/dev.done setup  ## Good and bad traffic for 10 minutes (MINUTES=60 for an hour)
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 bento: setup  ## Build the Bento
 	@$(BIN)/bentoml build

@@ -12,7 +12,8 @@
     cgroup.py     a hard limit, made by hand
     figures.py    medians, quartiles, ratios
     targets.py    what must be seen, and whether it was
-    report.py, plot.py, machine.py, progress.py   what is written and said
+    soak/         `python -m bench.soak`: the service alone, for long, under good and bad traffic
+    report.py, markdown.py, plot.py, machine.py, progress.py   what is written and said
 
 Times are in seconds and sizes in bytes, in the code and in results.json; 1 MB is 1,000,000 bytes.
 """

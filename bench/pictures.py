@@ -16,7 +16,8 @@ from bench.icc import adobe_rgb
 from bench.progress import say
 
 _ROOT = Path(__file__).parent.parent
-_PHOTOS = Path(os.environ.get("TEST_DATA", _ROOT.parent / "shared" / "data")) / "photos" / "large"
+TEST_DATA = Path(os.environ.get("TEST_DATA", _ROOT.parent / "shared" / "data"))
+_PHOTOS = TEST_DATA / "photos" / "large"
 _OWN_PHOTO = _ROOT / "docs" / "coffee.jpg"
 
 # Up to how many megapixels each photo serves: none is enlarged by more than a hair.

@@ -1,15 +1,16 @@
 """Results -> Markdown: ratios first, then seconds and megabytes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.figures import Spread, percentile, ratio, spread
+from bench.markdown import table, target_table
 from bench.stage import Figures
 from bench.targets import MB, floor_seconds, round_seconds, slowdown, targets, throughput_ratio
 
 
 def report(results: Figures) -> str:
     """The whole report, of the sections that were run."""
-    parts = [_heading(results), _targets(results)]
+    parts = [_heading(results), "## Targets\n\n" + target_table(targets(results))]
     sections = {
         "latency": _latency,
         "load": _load,
@@ -42,7 +43,7 @@ def summary(results: Figures) -> str:
         rows.append(
             (f"{kind} start, to the first answer", *(f"{time:.1f} s" for time in answered), _times(answered[0] / answered[1]))
         )
-    return _table(("", "`rembg s`", "this service", "times as fast"), rows)
+    return table(("", "`rembg s`", "this service", "times as fast"), rows)
 
 
 def _times(value: float) -> str:
@@ -63,11 +64,6 @@ def _heading(results: Figures) -> str:
         "samples. "
         "Memory is PSS of the whole process tree; 1 MB is 1,000,000 bytes."
     )
-
-
-def _targets(results: Figures) -> str:
-    rows = [(target.what, target.wanted, target.measured, "yes" if target.reached else "**no**") for target in targets(results)]
-    return "## Targets\n\n" + _table(("what", "wanted", "measured", "reached"), rows)
 
 
 def _latency(latency: Figures) -> str:
@@ -102,9 +98,9 @@ def _latency(latency: Figures) -> str:
     step_header = ("MP", *(f"floor: {name}" for name in ("decode", "predict", "encode")), *(f"ours: {name}" for name in of_ours))
     return (
         "## One at a time\n\n"
-        + _table(header, [row(size, samples) for size, samples in latency.items()])
+        + table(header, [row(size, samples) for size, samples in latency.items()])
         + "\n\nWhere it goes, in ms (ours: the answer's Server-Timing).\n\n"
-        + _table(step_header, [steps(size, samples) for size, samples in latency.items()])
+        + table(step_header, [steps(size, samples) for size, samples in latency.items()])
     )
 
 
@@ -136,9 +132,9 @@ def _load(load: Figures) -> str:
         f"## Many at once\n\nOn servers that have just started and answered one picture, and once more on the same; "
         f"ours with {settings}. "
         "The peer takes its memory from the system in the first burst, and keeps it. Peaks are of rounds of their own.\n\n"
-        + _table(("at once × MP", "times the throughput", "peak memory, of the peer's", "ours", "peer"), rows)
+        + table(("at once × MP", "times the throughput", "peak memory, of the peer's", "ours", "peer"), rows)
         + "\n\nOurs, 16 inside: plain, rotated by EXIF, with a profile, progressive and CMYK in turn.\n\n"
-        + _table(("pictures", "peak, MB", "seconds", "answers by status"), inside)
+        + table(("pictures", "peak, MB", "seconds", "answers by status"), inside)
     )
 
 
@@ -148,7 +144,7 @@ def _memory(memory: Figures) -> str:
     for name, size in ours.items():
         beside = (_share({"ours": size, "peer": peer[name]}), f"{peer[name] / MB:.0f}") if name in peer else ("", "")
         rows.append((name, beside[0], f"{size / MB:.0f}", beside[1]))
-    return "## Memory, one at a time\n\n" + _table(("MP", "of the peer's", "ours, peak MB", "peer, peak MB"), rows)
+    return "## Memory, one at a time\n\n" + table(("MP", "of the peer's", "ours, peak MB", "peer, peak MB"), rows)
 
 
 def _start(start: Figures) -> str:
@@ -160,7 +156,7 @@ def _start(start: Figures) -> str:
     return (
         "## Start\n\nCold: with nothing compiled, neither Python's bytecode nor what numba makes. Ours is ready once the model has "
         "answered a picture; the peer loads its model at the first request.\n\n"
-        + _table(("", "", "ready, s", "first answer, s"), rows)
+        + table(("", "", "ready, s", "first answer, s"), rows)
     )
 
 
@@ -211,7 +207,7 @@ def _limit(limit: Figures) -> str:
     return (
         f"{heading}The kernel's own peak, page cache included: {limit['peak'] / MB:.0f} MB. An answer is wrong unless it is 200 "
         "and the same bytes as without the limit.\n\n"
-        + _table(("at once × MP", "times the usual time", "limited, s", "free, s", "wrong answers"), rows)
+        + table(("at once × MP", "times the usual time", "limited, s", "free, s", "wrong answers"), rows)
     )
 
 
@@ -233,8 +229,3 @@ def _statuses(rounds: Sequence[Mapping[str, int]]) -> str:
     """How many answers had each status, in all rounds."""
     statuses = sorted({status for counts in rounds for status in counts})
     return ", ".join(f"{sum(counts.get(status, 0) for counts in rounds)} × {status}" for status in statuses)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
