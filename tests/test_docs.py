@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from serving.answers import EXPOSED_HEADERS
 from tests.serving import ROOT
 
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = ("README.md", "DEVELOPMENT.md", "SECURITY.md", "docs/reliability.md")
 
 
 def table(heading: str) -> list[list[str]]:
@@ -58,15 +61,26 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 
 def test_every_file_named_in_the_documents_exists() -> None:
-    for document in ("README.md", "DEVELOPMENT.md"):
+    for document in DOCUMENTS:
         text = (ROOT / document).read_text()
         for name in re.findall(r"\b(?:pipeline|serving|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
             assert (ROOT / name).exists(), (document, name)
 
 
+def test_every_command_of_the_reliability_page_names_tests() -> None:
+    commands = re.findall(r"`pytest ([^`]+)`", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(commands) > 20
+    for command in commands:
+        words = shlex.split(command)
+        tests = "".join((ROOT / word).read_text() for word in words if word.startswith("tests/"))
+        chosen = words[words.index("-k") + 1] if "-k" in words else ""
+        for word in chosen.split(" or "):
+            assert re.search(rf"def test_\w*{word}", tests), (command, word)
+
+
 def test_every_make_command_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    for document in ("README.md", "DEVELOPMENT.md"):
+    for document in DOCUMENTS:
         assert set(re.findall(r"`?make ([a-z-]+)\b(?!:)", (ROOT / document).read_text())) & {"setup"} <= targets
         assert set(re.findall(r"`make ([a-z-]+)", (ROOT / document).read_text())) <= targets
 
@@ -92,8 +106,6 @@ def test_the_figures_are_those_of_the_last_bench() -> None:
 
 
 def test_no_file_speaks_of_the_machine_it_was_made_on() -> None:
-    import subprocess
-
     files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     home = str(Path.home())
     for name in files:
