@@ -1,7 +1,8 @@
 """The ASGI middleware around the whole service.
 
 It admits a request or refuses it, ends it at its deadline or when its caller has left, stops reading a body that is too large,
-brings what BentoML answers by itself (4xx, 5xx) to the one shape of errors, and writes the request's log line.
+brings what BentoML answers by itself (4xx, 5xx) to the one shape of errors, sees that an answer reaches a caller who is still
+sending, and writes the request's log line.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from http import HTTPStatus
 
 from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import (
@@ -47,8 +49,8 @@ WRITE_TIMEOUT = 60.0
 
 _PART_BYTES = 256 * 1024
 
-# What is still coming of a refused request is read for so many seconds and bytes, and dropped. To close a connection with bytes
-# unread resets it, and a caller in the midst of sending would never see why it was refused (RFC 9112, 9.6).
+# What is still coming of an answered request is read for so many seconds and bytes, and dropped. To close a connection with bytes
+# unread resets it, and a caller in the midst of sending would never see its answer (RFC 9112, 9.6).
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 40_000_000
 
@@ -76,17 +78,21 @@ class Gate:
             return
         exchange = Exchange()
         token = current.set(exchange)
-        reply, incoming = _Reply(send, exchange), _Incoming(receive)
+        incoming = _Incoming(receive, Headers(scope=scope))
+        reply = _Reply(send, exchange, incoming)
         try:
             await self._answer(scope, incoming.receive, reply)
         except BackgroundRemovalError as error:
-            await reply.refuse(error, incoming)
+            await reply.refuse(error)
         except Exception:
             LOGGER.exception("Unhandled exception", extra={"fields": {"request_id": _request_id()}})
-            await reply.refuse(InternalError(), incoming)
+            await reply.refuse(InternalError())
         finally:
             current.reset(token)
             self._log(scope, exchange, reply)
+        if reply.is_held_open:
+            await incoming.drop_the_rest()
+            await reply.end()
 
     async def _answer(self, scope: Scope, receive: Receive, reply: "_Reply") -> None:
         limit = self._body_limits.get(scope["path"])
@@ -147,13 +153,14 @@ class Gate:
 class _Incoming:
     """What the server receives of a request, and whether there may be more of it."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, headers: Headers) -> None:
         self._receive = receive
-        self._is_whole = False
+        # RFC 9112, 6.3: a request with neither has no body.
+        self.is_whole = "content-length" not in headers and "transfer-encoding" not in headers
 
     async def receive(self) -> Message:
         message = await self._receive()
-        self._is_whole = not message.get("more_body", False)
+        self.is_whole = not message.get("more_body", False)
         return message
 
     async def drop_the_rest(self) -> None:
@@ -161,7 +168,7 @@ class _Incoming:
         dropped = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
-                while not self._is_whole and dropped < _LINGER_BYTES:
+                while not self.is_whole and dropped < _LINGER_BYTES:
                     dropped += len((await self.receive()).get("body", b""))
 
 
@@ -236,12 +243,14 @@ class _Body:
 class _Reply:
     """What goes back: the service's own answers untouched, BentoML's bare errors in our shape."""
 
-    def __init__(self, send: Send, exchange: Exchange) -> None:
+    def __init__(self, send: Send, exchange: Exchange, incoming: _Incoming) -> None:
         self._send = send
         self._exchange = exchange
+        self._incoming = incoming
         self._replaced = False
         self.status: int | None = None
         self.is_complete = False
+        self.is_held_open = False
         self.request_id = ""
         self.expiry: asyncio.Timeout | None = None
 
@@ -257,28 +266,32 @@ class _Reply:
             await self._send_in_parts(message)
 
     async def _send_in_parts(self, message: Message) -> None:
-        """A part at a time, each once the one before has left: the server would copy what it cannot send yet."""
+        """A part at a time, each once the one before has left: the server would copy what it cannot send yet.
+
+        From a caller who is still sending the end is held back: after it the server reads no more, and may close the connection.
+        """
         body, more = message.get("body", b""), message.get("more_body", False)
         last = max(0, len(body) - 1) // _PART_BYTES * _PART_BYTES
         for start in range(0, last, _PART_BYTES):
             await self._send({**message, "body": body[start : start + _PART_BYTES], "more_body": True})
         self.is_complete = not more
-        await self._send({**message, "body": body[last:], "more_body": more})
+        self.is_held_open = self.is_complete and not self._incoming.is_whole
+        await self._send({**message, "body": body[last:], "more_body": more or self.is_held_open})
+
+    async def end(self) -> None:
+        """End an answer that was held open."""
+        await self._send({"type": "http.response.body", "body": b""})
 
     def break_off(self) -> None:
         """The caller reads too slowly: what it has of the answer is all it gets, and its connection is dropped."""
         self._exchange.code = "caller_too_slow"
 
-    async def refuse(self, error: BackgroundRemovalError, incoming: _Incoming) -> None:
+    async def refuse(self, error: BackgroundRemovalError) -> None:
         """Answer with an error, unless an answer is under way: then the connection is broken off, not ended as if whole."""
         if self.status is not None:
             raise error
         # The request may not have been read to its end, so the connection cannot be used again.
-        response = error_response(error, {"Connection": "close"})
-        await self._start({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
-        await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
-        await incoming.drop_the_rest()
-        await self._send({"type": "http.response.body", "body": b""})
+        await self._answer_with(error_response(error, {"Connection": "close"}))
 
     async def abandon(self) -> None:
         """The caller has left; 499, nginx's status for it, is seen in the log alone.
@@ -312,8 +325,11 @@ class _Reply:
             response = error_response(InvalidRequest())
         else:
             response = error_response(InternalError())
+        await self._answer_with(response)
+
+    async def _answer_with(self, response: Response) -> None:
         await self._start({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
-        await self._send({"type": "http.response.body", "body": response.body})
+        await self._send_in_parts({"type": "http.response.body", "body": response.body})
 
 
 def _request_id() -> str:

@@ -686,6 +686,24 @@ def test_a_refusal_reaches_a_caller_who_is_still_sending() -> None:
                 assert answer.endswith(b"}")
 
 
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+@pytest.mark.parametrize(
+    ("target", "media_type", "status", "code"),
+    [
+        (b"/nothing", AS_FORM, 404, "not_found"),
+        (b"/health", AS_FORM, 405, "method_not_allowed"),
+        (UPLOAD.encode(), AS_JSON, 415, "unsupported_media_type"),
+        (UPLOAD.encode(), AS_FORM, 400, "invalid_request"),
+    ],
+)
+def test_so_does_an_answer_before_a_close_that_the_caller_asked_for(
+    service: Server, target: bytes, media_type: bytes, status: int, code: str, version: bytes
+) -> None:
+    """A proxy asks for it, nginx by default; then the server closes after any answer, also after one that needed no body."""
+    request = head(b"Connection: close", media_type, length(8_000_000), target=target, version=version) + bytes(8_000_000)
+    assert_error(answers(service, request, "POST")[0], status, code)
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\x", "\0", "a" * 4000, "ключ.jpg", "%00", "x.svg", "http://10.0.0.1/"])
 def test_the_files_name_and_declared_type_mean_nothing(service: Server, photo: bytes, name: str) -> None:
     head = f'--b\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\nContent-Type: text/html\r\n\r\n'
