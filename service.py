@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import bentoml
+from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
@@ -91,6 +92,21 @@ async def _without_timeout(middleware: TimeoutMiddleware, scope: Scope, receive:
 # BentoML's timeout sets a timer for each request and never cancels it: up to 11 KB of each request stay until it would have struck.
 # The gate has a deadline of its own, and BentoML cannot be told to have none.
 TimeoutMiddleware.__call__ = _without_timeout  # type: ignore[assignment, method-assign]
+
+
+_COUNTED_PATHS = frozenset({URL_ROUTE, UPLOAD_ROUTE, "/", "/health", "/healthz", "/livez", "/readyz", "/metrics", "/docs.json"})
+_count = RunnerTrafficMetricsMiddleware.__call__
+
+
+async def _count_known_paths(middleware: RunnerTrafficMetricsMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http" or scope["path"] in _COUNTED_PATHS:
+        await _count(middleware, scope, receive, send)
+    else:
+        await middleware.app(scope, receive, send)
+
+
+# BentoML's metrics keep a series for each path that was ever asked for, 22 KB each: who tries paths would fill the memory.
+RunnerTrafficMetricsMiddleware.__call__ = _count_known_paths  # type: ignore[assignment, method-assign]
 
 
 class Front:

@@ -61,6 +61,24 @@ def test_answered_requests_leave_nothing_behind() -> None:
         assert kilobytes_after(2_000) - before < 2_000 * 3
 
 
+def test_paths_that_do_not_exist_leave_nothing_behind() -> None:
+    """Nor a series in the metrics, which has those of the service's own paths."""
+    with serve() as server, httpx.Client(base_url=server.url, trust_env=False) as client:
+
+        def kilobytes_after(paths: range) -> int:
+            for number in paths:
+                assert client.get(f"/nothing/{number}").status_code == 404
+            status = Path(f"/proc/{server.worker()}/status").read_text()
+            return int(re.findall(r"RssAnon:\s+(\d+)", status)[0])
+
+        before = kilobytes_after(range(300))
+        assert kilobytes_after(range(300, 1_800)) - before < 1_500 * 3
+        assert client.get("/health").status_code == 200
+        metrics = client.get("/metrics").text
+        assert 'endpoint="/health"' in metrics
+        assert "/nothing" not in metrics
+
+
 def test_the_supervisor_imports_nothing_heavy() -> None:
     """It imports service.py as the worker does, and does none of the work."""
     script = "import service, sys; print(*{'numpy', 'scipy', 'PIL', 'onnxruntime', 'cykooz_resizer'} & sys.modules.keys())"
