@@ -1,6 +1,9 @@
 """What stands between HTTP and the pipeline: admission, deadlines, limits, one shape for every error, one log line a request.
 
     gate.py         the ASGI middleware around the whole service
+    incoming.py     what the server receives of a request, and what is still coming once it is answered
+    body.py         its body, counted while it is read; then its caller, watched
+    reply.py        what goes back: BentoML's bare errors in our shape, large answers in parts
     exchange.py     what one request's log line will say
     line.py         who is inside, the one lane that the work runs in, and the end of both
     holdings.py     the bytes that requests hold while they wait, under one bound

@@ -27,7 +27,8 @@ from pipeline.errors import (
 from pipeline.options import Options
 from pipeline.settings import Settings
 from serving.answers import PICTURE_HEADERS
-from serving.gate import MAX_JSON_BYTES, REQUEST_ID, UPLOAD_ROUTE, URL_ROUTE
+from serving.gate import MAX_JSON_BYTES, UPLOAD_ROUTE, URL_ROUTE
+from serving.reply import REQUEST_ID
 from serving.requests import URLRequest
 
 JSON = dict[str, Any]

@@ -25,6 +25,11 @@ from tests.serving import Server, serve
 hypothesis.settings.register_profile("tests", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("tests")
 
+
+async def freely(_: int) -> None:
+    """Hold as much as one likes: what a download asks for its bytes, where nobody bounds them."""
+
+
 # pytest's `record_property`, as we use it: a figure's name and value, of which the greatest is the worst.
 Record = Callable[[str, float], None]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.memory import tree_pss
 from pipeline.model import SAMPLE
-from tests.test_leaving import upload_request
+from tests.serving import upload_request
 
 TIMES = 10
 CALLERS = 8

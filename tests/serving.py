@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,6 +27,15 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
+
+    @property
+    def port(self) -> int:
+        """The port on loopback."""
+        return int(self.url.rpartition(":")[2])
+
+    def connect(self, timeout: float = 10) -> socket.socket:
+        """A connection of its own, for what no HTTP client would send."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout)
 
     def post(self, **fields: object) -> httpx.Response:
         """POST /remove-background with a JSON body."""
@@ -63,6 +73,26 @@ class Server:
     def worker(self) -> int:
         """The worker's process id."""
         return self.children()[-1]
+
+
+def upload_request(image: bytes) -> bytes:
+    """The bytes of an upload."""
+    body = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + image + b"\r\n--b--\r\n"
+    head = b"POST /remove-background/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def assert_error(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The one shape of errors: a sentence and a code, and nothing that should stay inside."""
+    assert (response.status_code, response.json().get("code")) == (status, code), response.text
+    body: dict[str, Any] = response.json()
+    assert body.keys() == {"error", "code", "status"} if code == "source_http_error" else {"error", "code"}
+    assert response.headers["content-type"] == "application/json"
+    assert re.fullmatch(r"[0-9a-f]{16}", response.headers["X-BentoML-Request-ID"])
+    assert body["error"].endswith(".")
+    assert not re.search(r"127\.0\.0\.1|Traceback|/[a-z]+/[a-z]+\.py|0x[0-9a-f]{6}", body["error"])
+    assert ("retry-after" in response.headers) == (status in (429, 503))
+    return body
 
 
 def free_port() -> int:

@@ -12,8 +12,7 @@ import httpx
 import pytest
 
 from tests.conftest import Source
-from tests.serving import Server, serve
-from tests.test_service import assert_error
+from tests.serving import Server, assert_error, serve
 
 URL, UPLOAD = "/remove-background", "/remove-background/upload"
 
@@ -44,13 +43,6 @@ def hasty() -> Iterator[Server]:
         yield server
 
 
-@contextlib.contextmanager
-def connected(server: Server) -> Iterator[socket.socket]:
-    address = httpx.URL(server.url)
-    with socket.create_connection((address.host, address.port or 80), timeout=10) as connection:
-        yield connection
-
-
 class Received(io.BytesIO):
     """Bytes that were received, as http.client reads them: several answers, one after another."""
 
@@ -70,7 +62,7 @@ def answer(connection: socket.socket | Received, method: str = "POST") -> httpx.
 
 def answers(server: Server, request: bytes, *methods: str) -> list[httpx.Response]:
     """All answers until the service closes the connection, one for each method."""
-    with connected(server) as connection:
+    with server.connect() as connection:
         connection.sendall(request)
         received = Received(b"".join(iter(lambda: connection.recv(65_536), b"")))
     every = [answer(received, method) for method in methods]
@@ -80,7 +72,7 @@ def answers(server: Server, request: bytes, *methods: str) -> list[httpx.Respons
 
 def say(server: Server, *parts: bytes, method: str = "POST") -> httpx.Response:
     """The answer to these bytes; the service may hang up before it has read them all."""
-    with connected(server) as connection:
+    with server.connect() as connection:
         with contextlib.suppress(ConnectionError):
             for part in parts:
                 connection.sendall(part)
@@ -432,7 +424,7 @@ def test_bodies_over_the_limit(service: Server, path: str, size: int, is_chunked
 
 def test_an_endless_body_is_not_read_to_its_end(service: Server) -> None:
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
-    with connected(service) as connection:
+    with service.connect() as connection:
         connection.sendall(head(AS_JSON, CHUNKED))
         sent = 0
         with contextlib.suppress(ConnectionError):
@@ -510,7 +502,7 @@ def test_chunks_that_are_whole(service: Server) -> None:
     [(URL, AS_JSON, b""), (URL, AS_JSON, b"{"), (UPLOAD, AS_FORM, b""), (UPLOAD, AS_FORM, b"--x\r")],
 )
 def test_slow_bodies_end_at_the_deadline(hasty: Server, path: str, content_type: bytes, start: bytes) -> None:
-    with connected(hasty) as connection:
+    with hasty.connect() as connection:
         connection.sendall(head(content_type, length(100), target=path.encode()) + start)
         late = answer(connection)
         assert_error(late, 504, "deadline_exceeded")
@@ -520,7 +512,7 @@ def test_slow_bodies_end_at_the_deadline(hasty: Server, path: str, content_type:
 
 
 def test_a_body_byte_by_byte_ends_at_the_deadline(hasty: Server) -> None:
-    with connected(hasty) as connection:
+    with hasty.connect() as connection:
         connection.sendall(head(AS_JSON, length(60_000)))
         connection.settimeout(0.05)
         late = b""
@@ -535,7 +527,7 @@ def test_a_body_byte_by_byte_ends_at_the_deadline(hasty: Server) -> None:
 
 
 def test_expect_100_continue(service: Server) -> None:
-    with connected(service) as connection:
+    with service.connect() as connection:
         connection.sendall(head(AS_JSON, length(len(REFUSED)), b"Expect: 100-continue"))
         assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
         connection.sendall(REFUSED)
@@ -679,7 +671,7 @@ def test_a_refusal_reaches_a_caller_who_is_still_sending() -> None:
     head = b"POST /remove-background/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     with serve(BGR_API_KEYS="a-key") as server:
         for _ in range(20):
-            with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=5) as connection:
+            with server.connect(timeout=5) as connection:
                 connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
                 answer = b"".join(iter(lambda: connection.recv(65_536), b""))
                 assert b" 401 " in answer

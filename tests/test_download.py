@@ -23,12 +23,8 @@ from pipeline.errors import (
     URLNotAllowed,
 )
 from pipeline.settings import Settings
-from tests.conftest import Source
+from tests.conftest import Source, freely
 from tests.serving import free_port
-
-
-async def freely(_: int) -> None:
-    """Hold as much as one likes."""
 
 
 @pytest.fixture

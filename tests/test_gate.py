@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from pipeline.settings import Settings
-from serving import gate
+from serving import incoming
 from serving.connections import Connections
 from serving.gate import UPLOAD_ROUTE, Gate
 from serving.holdings import Holdings
@@ -59,7 +59,7 @@ async def test_an_answer_before_the_bodys_end_is_whole_at_once_and_ends_after_it
 
 
 async def test_what_is_dropped_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_LINGER_BYTES", 1000)
+    monkeypatch.setattr(incoming, "_LINGER_BYTES", 1000)
     endless = Connection([b"0" * 400] * 100)
     await post(endless, UPLOAD_ROUTE, FULL)
     assert endless.read == 3
@@ -67,7 +67,7 @@ async def test_what_is_dropped_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_so_is_the_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "_LINGER_SECONDS", 0.05)
+    monkeypatch.setattr(incoming, "_LINGER_SECONDS", 0.05)
     silent = Connection([b"0"], is_whole=False)
     async with asyncio.timeout(5):
         await post(silent, UPLOAD_ROUTE, FULL)

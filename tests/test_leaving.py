@@ -15,20 +15,8 @@ import pytest
 from serving.connections import IDLE_TIMEOUT
 from tests.conftest import Source, encoded, grainy
 from tests.faults import faulty_source_in_a_thread
-from tests.serving import Server, serve
-from tests.test_service import assert_error, gather
-
-_HEAD = b"POST /remove-background/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-
-
-def upload_request(image: bytes) -> bytes:
-    """The bytes of an upload."""
-    body = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + image + b"\r\n--b--\r\n"
-    return _HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
-
-
-def connect(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+from tests.serving import Server, assert_error, serve, upload_request
+from tests.test_service import gather
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +28,9 @@ def large() -> bytes:
 def test_callers_who_hang_up_do_not_hold_the_stop_back(photo: bytes) -> None:
     request = upload_request(photo)
     with serve() as server:  # its end fails where the service does not stop
-        for length in (len(_HEAD), len(_HEAD) + 60, len(request) // 2, len(request), len(request)):
-            with connect(server) as connection:
+        headers = request.index(b"Content-Length")
+        for length in (headers, headers + 60, len(request) // 2, len(request), len(request)):
+            with server.connect() as connection:
                 connection.sendall(request[:length])
                 time.sleep(0.05)
         assert len(server.logged("code", "caller_left", at_least=3)) >= 3
@@ -69,7 +58,7 @@ def test_a_caller_who_leaves_while_waiting_costs_no_work(photo: bytes, large: by
         with contextlib.ExitStack() as leaving:
             time.sleep(0.1)  # it is at work, and these wait
             for _ in range(10):
-                leaving.enter_context(connect(server)).sendall(upload_request(photo))
+                leaving.enter_context(server.connect()).sendall(upload_request(photo))
         first.join()
         left = server.logged("code", "caller_left", at_least=10)
         assert len(left) == 10
@@ -97,7 +86,7 @@ def test_a_caller_who_leaves_while_downloading_closes_the_source(fault: str) -> 
 def test_a_caller_who_leaves_in_mid_inference_keeps_its_place_until_the_work_has_ended(photo: bytes, large: bytes) -> None:
     with serve(BGR_MAX_WAITING="1") as server:
         assert server.upload(large).status_code == 200
-        with connect(server) as connection:
+        with server.connect() as connection:
             connection.sendall(upload_request(large))
             time.sleep(0.1)
         assert server.logged("code", "caller_left")
@@ -117,7 +106,7 @@ def test_callers_who_do_not_read_make_way_for_others(photo: bytes, large: bytes,
     with serve() as server:
         for connection in slow_readers:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            connection.connect(("127.0.0.1", server.port))
             connection.sendall(upload_request(large))
         end = time.monotonic() + 20
         while not server.logged("code", "caller_too_slow") and time.monotonic() < end:
@@ -134,7 +123,7 @@ def test_connections_without_a_request_are_dropped(service: Server, photo: bytes
     """Nothing sent, half a header, and half a header after a whole request: a server may hold only so many connections."""
     starts = [b"", b"POST /remove-background HTTP/1.1\r\nHost: x\r\nX-", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HT"]
     with contextlib.ExitStack() as stack:
-        idle = [stack.enter_context(connect(service)) for _ in range(60)]
+        idle = [stack.enter_context(service.connect()) for _ in range(60)]
         for start, connection in zip(starts * 20, idle, strict=True):
             connection.sendall(start)
         started = time.monotonic()

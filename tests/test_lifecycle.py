@@ -12,8 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.conftest import Record, Source
-from tests.serving import Server, command, environment, free_port, serve, wait_until_ready
-from tests.test_service import assert_error
+from tests.serving import Server, assert_error, command, environment, free_port, serve, wait_until_ready
 
 
 def start_and_fail(**settings: str) -> tuple[int, str]:

@@ -17,8 +17,7 @@ MEMORY = 430e6
 def overload(seconds: float) -> Any:
     """What ten times the capacity made of a running service."""
     with serve() as server:
-        port = server.url.rpartition(":")[2]
-        command = [sys.executable, "-m", "tests.load", port, str(server.process.pid), str(seconds)]
+        command = [sys.executable, "-m", "tests.load", str(server.port), str(server.process.pid), str(seconds)]
         result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr[-2000:]
         assert {line["level"] for line in server.log_lines()} == {"info"}

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -19,21 +18,8 @@ from PIL import Image
 
 from pipeline.errors import BackgroundRemovalError
 from tests.conftest import Source, encoded
-from tests.serving import Server, serve
+from tests.serving import Server, assert_error, serve
 from tests.test_subject import FEATURELESS
-
-
-def assert_error(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The one shape of errors: a sentence and a code, and nothing that should stay inside."""
-    assert (response.status_code, response.json().get("code")) == (status, code), response.text
-    body: dict[str, Any] = response.json()
-    assert body.keys() == {"error", "code", "status"} if code == "source_http_error" else {"error", "code"}
-    assert response.headers["content-type"] == "application/json"
-    assert re.fullmatch(r"[0-9a-f]{16}", response.headers["X-BentoML-Request-ID"])
-    assert body["error"].endswith(".")
-    assert not re.search(r"127\.0\.0\.1|Traceback|/[a-z]+/[a-z]+\.py|0x[0-9a-f]{6}", body["error"])
-    assert ("retry-after" in response.headers) == (status in (429, 503))
-    return body
 
 
 def upload_raw(service: Server, **arguments: Any) -> httpx.Response:

@@ -13,10 +13,9 @@ import pytest
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError, SourceTimeout, SourceTooLarge
 from pipeline.settings import Settings
-from tests.conftest import Record
+from tests.conftest import Record, freely
 from tests.faults import CHUNKED, FAULTS, OK, FaultySource, faulty_source, faulty_source_in_a_thread, sends, with_length
 from tests.serving import Server, serve
-from tests.test_download import freely
 
 LIMIT, TIMEOUT = 1_000_000, 1.0
 # What is read beyond the limit, and after the deadline, at most.

@@ -27,9 +27,9 @@ from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError
 from pipeline.model import SAMPLE
 from pipeline.settings import Settings
+from tests.conftest import freely
 from tests.offline import raise_loopback
 from tests.serving import serve
-from tests.test_download import freely
 
 PUBLIC, PUBLIC_6 = "93.184.216.34", "2606:2800:220:1::1"
 PRIVATE = ("127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1", "::1", "fd00:ec2::254", "::ffff:a00:1")
