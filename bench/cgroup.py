@@ -26,6 +26,24 @@ class Cgroup:
         """The most that the kernel has charged, page cache included, in bytes."""
         return int((self.folder / self.peak_file).read_text())
 
+    def out_of_memory_kills(self) -> int:
+        """How many of its processes the kernel has killed for want of memory."""
+        for name in ("memory.events", "memory.oom_control"):
+            if (self.folder / name).exists():
+                return int(dict(line.split() for line in (self.folder / name).read_text().splitlines())["oom_kill"])
+        raise FileNotFoundError(self.folder / "memory.events")
+
+
+def cgroup_of(process: int) -> Cgroup:
+    """The memory cgroup that a process is in."""
+    for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            return Cgroup(_V1 / path.lstrip("/"), "memory.max_usage_in_bytes")
+        if not controllers and (_V2 / path.lstrip("/") / "memory.peak").exists():
+            return Cgroup(_V2 / path.lstrip("/"), "memory.peak")
+    raise FileNotFoundError(f"no memory cgroup of process {process}")
+
 
 @contextmanager
 def hard_limit(limit: int) -> Iterator[Cgroup | None]:

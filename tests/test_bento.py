@@ -2,15 +2,17 @@
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
-from pipeline.model import SAMPLE
+from pipeline.model import SAMPLE, WEIGHTS_SHA256
 from tests.serving import ROOT, environment
 
 
@@ -35,6 +37,11 @@ def built(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> tuple[s
     return f"background_remover:{tag}", home
 
 
+def source_of(tag: str, home: Path) -> Path:
+    """The folder of a Bento."""
+    return home / "bentos" / "background_remover" / tag.rpartition(":")[2]
+
+
 def cut_out_offline(target: str, home: Path) -> bytes:
     command = ["unshare", "--net", "--map-root-user", sys.executable, "-m", "tests.offline", target, str(SAMPLE)]
     if subprocess.run(["unshare", "--net", "--map-root-user", "true"], capture_output=True, check=False).returncode != 0:
@@ -46,7 +53,7 @@ def cut_out_offline(target: str, home: Path) -> bytes:
 
 def test_it_holds_what_serving_needs_and_no_more(built: tuple[str, Path]) -> None:
     tag, home = built
-    source = home / "bentos" / "background_remover" / tag.rpartition(":")[2] / "src"
+    source = source_of(tag, home) / "src"
     names = {str(file.relative_to(source)) for file in source.rglob("*") if file.is_file()}
     assert {
         "service.py",
@@ -76,3 +83,33 @@ def test_it_serves_with_no_network_also_after_export_and_import(built: tuple[str
     os.mkdir(empty)
     bentoml("import", str(exported), home=empty)
     assert cut_out_offline(tag, empty) == first
+
+
+def test_its_labels_say_what_it_runs(built: tuple[str, Path]) -> None:
+    description = yaml.safe_load((source_of(*built) / "bento.yaml").read_text())
+    assert description["labels"]["weights_sha256"] == WEIGHTS_SHA256
+    assert description["labels"]["licence"] == "MIT"
+
+
+def test_its_image_has_no_compiler_and_takes_no_package_unchecked(built: tuple[str, Path]) -> None:
+    dockerfile = (source_of(*built) / "env" / "docker" / "Dockerfile").read_text()
+    assert "apt-get" not in dockerfile
+    assert dockerfile.count("pip ") == dockerfile.count("--require-hashes") == 1
+    assert re.findall(r"^EXPOSE (.*)$", dockerfile, re.MULTILINE) == ["8000"]
+    assert re.findall(r"^USER (.*)$", dockerfile, re.MULTILINE) == ["1034:1034"]
+    assert "HEALTHCHECK" in dockerfile
+
+
+def test_two_builds_differ_in_version_and_time_alone(built: tuple[str, Path]) -> None:
+    tag, home = built
+    checkout = home.parent / "checkout"
+    again = bentoml("build", "--output", "tag", home=home, cwd=checkout).strip()
+    assert contents(source_of(again, home)) == contents(source_of(tag, home))
+
+
+def contents(bento: Path) -> dict[str, bytes]:
+    """The Bento's files, the description without its version and time."""
+    files = {str(file.relative_to(bento)): file.read_bytes() for file in bento.rglob("*") if file.is_file()}
+    lines = files["bento.yaml"].splitlines(keepends=True)
+    files["bento.yaml"] = b"".join(line for line in lines if not line.startswith((b"version:", b"creation_time:")))
+    return files

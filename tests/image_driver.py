@@ -1,0 +1,113 @@
+"""What the image's test sends, from a container in the service's network.
+
+`python image_driver.py PORT` prints the answers as JSON. It runs in the image itself, and imports what is there.
+"""
+
+import functools
+import http.server
+import io
+import json
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import httpx
+from PIL import Image
+
+PICTURES = Path("/pictures")
+SOURCE_PORT = 8099
+
+
+class Driver:
+    """A client of the service at a port of this network."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._http = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
+
+    def wait_until_healthy(self) -> None:
+        """Return once /health says ok. Raises TimeoutError after a minute."""
+        started = time.monotonic()
+        while time.monotonic() < started + 60:
+            try:
+                if self._http.get("/health").json() == {"status": "ok"}:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise TimeoutError("the service did not become healthy")
+
+    def by_url(self, url: str, **options: object) -> dict[str, Any]:
+        """Ask for the picture at a URL."""
+        return self._answer(lambda: self._http.post("/remove-background", json={"image_url": url, **options}))
+
+    def upload(self, name: str) -> dict[str, Any]:
+        """Upload one of the pictures."""
+        content = (PICTURES / name).read_bytes()
+        return self._answer(lambda: self._http.post("/remove-background/upload", files={"image": content}))
+
+    def at_once(self, name: str, count: int) -> list[dict[str, Any]]:
+        """Upload one of the pictures so many times at once."""
+        with ThreadPoolExecutor(count) as pool:
+            return list(pool.map(self.upload, [name] * count))
+
+    def with_bentos_client(self, name: str) -> list[list[object]]:
+        """What BentoML's own client gets, by URL and by upload: the pictures' kinds and sizes."""
+        with bentoml.SyncHTTPClient(self.url, timeout=60) as client:
+            answers = (
+                client.remove_background(image_url=f"http://127.0.0.1:{SOURCE_PORT}/{name}"),
+                client.remove_background_upload(image=PICTURES / name),
+            )
+            return [described(answer if isinstance(answer, bytes) else Path(answer).read_bytes()) for answer in answers]
+
+    def _answer(self, ask: Any) -> dict[str, Any]:
+        started = time.monotonic()
+        response = ask()
+        seconds = time.monotonic() - started
+        is_picture = response.headers["content-type"].startswith("image/")
+        return {
+            "status": response.status_code,
+            "code": "ok" if is_picture else response.json()["code"],
+            "picture": described(response.content) if is_picture else None,
+            "seconds": seconds,
+        }
+
+
+def described(content: bytes) -> list[object]:
+    """A picture's kind and size."""
+    image = Image.open(io.BytesIO(content))
+    return [image.format, image.mode, *image.size]
+
+
+def main(port: int) -> dict[str, Any]:
+    """Send everything."""
+    source = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", SOURCE_PORT), functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(PICTURES))
+    )
+    threading.Thread(target=source.serve_forever, daemon=True).start()
+    driver = Driver(port)
+    driver.wait_until_healthy()
+    seen: dict[str, Any] = {}
+    names = sorted(path.name for path in PICTURES.iterdir())
+    seen["uploads"] = {name: driver.upload(name) for name in names}
+    seen["urls"] = {name: driver.by_url(f"http://127.0.0.1:{SOURCE_PORT}/{name}") for name in names}
+    refused = (
+        "http://169.254.169.254/latest/meta-data/",
+        "http://127.0.0.1:8000/",
+        "http://[::1]/",
+        "file:///etc/passwd",
+        "nothing",
+    )
+    seen["refused"] = {url: driver.by_url(url)["code"] for url in refused}
+    seen["a wrong option"] = driver.by_url("http://example.com/", subject="everything")
+    seen["24 at once"] = driver.at_once("sample.jpg", 24)
+    seen["16 of 24 megapixels at once"] = driver.at_once("24MP.jpg", 16)
+    seen["BentoML's client"] = driver.with_bentos_client("sample.jpg")
+    return seen
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(int(sys.argv[1]))))
