@@ -5,6 +5,7 @@ HOST ?= 0.0.0.0
 MINUTES ?= 10
 PYTHON ?= python3
 BACKEND ?= docker
+ENGINE ?= docker
 IMAGE ?= background-remover
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,6 +54,12 @@ image: bento  ## Make the image with docker (BACKEND=buildah or podman; BASE_IMA
 
 image-test: $(VENV)/dev.done setup  ## Run the image as a 512 MB plan would, and send it everything
 	@IMAGE=$(IMAGE) $(BIN)/python -m pytest -m image
+
+sbom: $(VENV)/dev.done  ## Print the image's bill of materials (ENGINE=podman)
+	@$(BIN)/python deploy/image/sbom.py $(ENGINE) $(IMAGE)
+
+audit: $(VENV)/dev.done  ## Look the locked versions up among the known vulnerabilities
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/serve.txt
 
 lock: $(VENV)/dev.done  ## Lock the dependencies again (UPGRADE=--upgrade for newer versions)
 	@$(BIN)/python requirements/lock.py $(UPGRADE)

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from starlette.applications import Starlette
@@ -36,8 +37,10 @@ from serving.gate import UPLOAD_ROUTE, URL_ROUTE, Gate
 from serving.holdings import Holdings
 from serving.line import Line
 from serving.logs import LOGGER, configure_logging
+from serving.metrics import Metrics
 from serving.openapi import complete
 from serving.requests import URLRequest, read_upload, read_url_request
+from serving.steps import observer
 
 Picture = Annotated[bytes, bentoml.validators.ContentType("image/png")]
 
@@ -85,6 +88,12 @@ def connections() -> Connections:
     return Connections()
 
 
+@functools.cache
+def metrics() -> Metrics:
+    """The worker's metrics."""
+    return Metrics((URL_ROUTE, UPLOAD_ROUTE), waiting_line(), holdings())
+
+
 async def _without_timeout(middleware: TimeoutMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
     await middleware.app(scope, receive, send)
 
@@ -114,7 +123,7 @@ class Front:
 
     def __init__(self, app: ASGIApp) -> None:
         settings = load_settings()
-        self._app: ASGIApp = Gate(app, settings, waiting_line(), holdings(), connections())
+        self._app: ASGIApp = Gate(app, settings, waiting_line(), holdings(), connections(), metrics())
         if settings.cors_origins:
             self._app = CORSMiddleware(
                 self._app,
@@ -191,6 +200,7 @@ class BackgroundRemover:
         configure_logging()
         settings = load_settings()
         self._settings = settings
+        self._tracer = BentoMLContainer.tracer_provider.get().get_tracer("background_remover")
         self._downloader = Downloader(settings)
         self._runner = runner_for(settings, Path(self.model.path) / MODEL_FILE)
         self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels)
@@ -224,13 +234,14 @@ class BackgroundRemover:
 
     async def _answer(self, request: Request, read: Callable[[Request, Clock], Awaitable[tuple[bytes, Options]]]) -> Response:
         """One request from its body to its answer; every error ends here."""
-        clock = Clock(deadline=current.get().started + self._settings.deadline)
+        clock = Clock(current.get().started + self._settings.deadline, observer(metrics(), self._tracer))
         current.get().timings = clock.milliseconds
         try:
             data, options = await read(request, clock)
             work = functools.partial(self._cut_out, data, options, clock=clock)
             cutout = await waiting_line().run(work, holdings().room_for_an_answer)
             holding().answer(len(cutout.content))
+            metrics().picture(cutout.source_pixels)
             return picture_response(cutout, clock.milliseconds)
         except ClientDisconnect:
             return Response(status_code=499)  # the gate knows why, and sends nothing of this
@@ -254,6 +265,10 @@ class BackgroundRemover:
     async def _by_upload(self, request: Request, clock: Clock) -> tuple[bytes, Options]:
         with clock.step("download"):
             return await read_upload(request, self._settings.max_source_bytes)
+
+    async def __metrics__(self, of_bentoml: str) -> str:
+        """GET /metrics: what BentoML has counted for itself and for us, and our gauges."""
+        return of_bentoml + await asyncio.to_thread(metrics().now)
 
     def _start_draining(self, end: Any) -> None:
         self._draining = asyncio.ensure_future(self._drain(end))

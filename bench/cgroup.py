@@ -26,6 +26,11 @@ class Cgroup:
         """The most that the kernel has charged, page cache included, in bytes."""
         return int((self.folder / self.peak_file).read_text())
 
+    def held(self) -> int:
+        """What its processes hold at this moment, without the page cache, which the kernel takes back when it must, in bytes."""
+        fields = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
+        return int(fields.get("anon") or fields["total_rss"])
+
     def out_of_memory_kills(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""
         for name in ("memory.events", "memory.oom_control"):

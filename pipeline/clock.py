@@ -1,7 +1,7 @@
 """One request's time: its deadline, handed along from step to step, and what each step took."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -10,9 +10,13 @@ from pipeline.errors import DeadlineExceeded
 
 @dataclass
 class Clock:
-    """Times one request's steps, and stops it between two of them once its deadline (`time.monotonic`, seconds) has passed."""
+    """Times one request's steps, and stops it between two of them once its deadline (`time.monotonic`, seconds) has passed.
+
+    `on_step` is told of each step that has ended, well or not: its name, its start and its end (`time.monotonic`, seconds).
+    """
 
     deadline: float
+    on_step: Callable[[str, float, float], None] = lambda name, started, ended: None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -24,4 +28,6 @@ class Clock:
         try:
             yield
         finally:
-            self.milliseconds[name] = (time.monotonic() - started) * 1000
+            ended = time.monotonic()
+            self.milliseconds[name] = (ended - started) * 1000
+            self.on_step(name, started, ended)

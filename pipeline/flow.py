@@ -20,7 +20,10 @@ _ROOM_BYTES = 30_000_000
 
 @dataclass(frozen=True)
 class CutOut:
-    """An answer: the encoded picture, its size in pixels, the subject's box in the upright source, and the confidence, 0 to 1."""
+    """An answer: the encoded picture, its size in pixels, the subject's box in the upright source, and the confidence, 0 to 1.
+
+    `source_pixels` is what the source has of them.
+    """
 
     content: bytes
     media_type: str
@@ -28,6 +31,7 @@ class CutOut:
     height: int
     subject: Box
     confidence: float
+    source_pixels: int
 
 
 def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, clock: Clock) -> CutOut:
@@ -63,4 +67,5 @@ def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, cloc
     except MemoryError as exc:
         raise OutOfMemory from exc
     frame = matte.frame
-    return CutOut(content, f"image/{options.format}", frame.width, frame.height, matte.subject, subject.confidence)
+    pixels = picture.size[0] * picture.size[1]
+    return CutOut(content, f"image/{options.format}", frame.width, frame.height, matte.subject, subject.confidence, pixels)

@@ -11,6 +11,8 @@
     requests.py     a request's body -> what is to be cut out, and how
     answers.py      a cut-out or an error -> a response
     openapi.py      BentoML's OpenAPI document, completed
+    metrics.py      our own part of /metrics
+    steps.py        the request's steps, told to the metrics and to the trace
     logs.py         the log's format
 
 Nothing here imports BentoML; `service.py` ties it to the service.

@@ -6,6 +6,7 @@ from starlette.responses import JSONResponse, Response
 
 from pipeline.errors import BackgroundRemovalError
 from serving.exchange import current
+from serving.metrics import OK
 
 if TYPE_CHECKING:  # the supervisor imports this file, and must not pay for the pipeline
     from pipeline.flow import CutOut
@@ -29,7 +30,7 @@ EXPOSED_HEADERS = (*PICTURE_HEADERS, "X-BentoML-Request-ID", "Retry-After")
 
 def picture_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Response:
     """200 with the picture, its figures in headers and the steps' times in Server-Timing."""
-    current.get().code = "ok"
+    current.get().code = OK
     return Response(
         cutout.content,
         media_type=cutout.media_type,

@@ -28,6 +28,7 @@ from serving.holdings import Holdings
 from serving.incoming import Incoming
 from serving.line import Line
 from serving.logs import LOGGER
+from serving.metrics import OK, Metrics
 from serving.reply import Reply, request_id
 
 URL_ROUTE = "/remove-background"
@@ -44,11 +45,14 @@ _UNLOGGED = frozenset({"/health", "/healthz", "/livez", "/readyz", "/metrics"})
 class Gate:
     """Wraps the service's ASGI app. One instance a worker."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, line: Line, holdings: Holdings, connections: Connections) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, line: Line, holdings: Holdings, connections: Connections, metrics: Metrics
+    ) -> None:
         self._app = app
         self._line = line
         self._holdings = holdings
         self._connections = connections
+        self._metrics = metrics
         self._deadline = settings.deadline
         self._keys = [key.get_secret_value().encode() for key in settings.api_keys]
         self._body_limits = {URL_ROUTE: MAX_JSON_BYTES, UPLOAD_ROUTE: settings.max_source_bytes + _FORM_BYTES}
@@ -70,7 +74,7 @@ class Gate:
             await reply.refuse(InternalError())
         finally:
             current.reset(token)
-            self._log(scope, exchange, reply)
+            self._tell(scope, exchange, reply)
         if reply.is_held_open:
             await incoming.drop_the_rest()
             await reply.end()
@@ -114,7 +118,10 @@ class Gate:
         if not any(matches):
             raise Unauthorized
 
-    def _log(self, scope: Scope, exchange: Exchange, reply: Reply) -> None:
+    def _tell(self, scope: Scope, exchange: Exchange, reply: Reply) -> None:
+        """To the metrics and the log."""
+        if scope["method"] == "POST" and scope["path"] in self._body_limits:
+            self._metrics.answered(scope["path"], exchange.code or OK)
         if scope["path"] in _UNLOGGED and (reply.status or 500) < 400:
             return
         fields = {
@@ -122,7 +129,7 @@ class Gate:
             "method": scope["method"],
             "path": scope["path"],
             "status": reply.status,
-            "code": exchange.code or "ok",
+            "code": exchange.code or OK,
             "milliseconds": round((time.monotonic() - exchange.started) * 1000, 1),
         }
         if exchange.timings:

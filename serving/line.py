@@ -20,7 +20,7 @@ class Line:
 
     def __init__(self, capacity: int) -> None:
         """`capacity` requests may be inside, waiting or at work, at a time."""
-        self._capacity = capacity
+        self.capacity = capacity
         self._lane = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lane")
         self._turn = asyncio.Lock()
         self._inside = 0
@@ -28,6 +28,11 @@ class Line:
         self._empty = asyncio.Event()
         self._empty.set()
         self._guests: set[asyncio.Timeout] = set()
+
+    @property
+    def inside(self) -> int:
+        """How many are waiting or at work."""
+        return self._inside
 
     @property
     def is_open(self) -> bool:
@@ -39,7 +44,7 @@ class Line:
         """Hold a place; `expiry`, not yet entered, is what ends the request early. Raises Busy or ShuttingDown."""
         if self._closing:
             raise ShuttingDown
-        if self._inside >= self._capacity:
+        if self._inside >= self.capacity:
             raise Busy
         self._enter()
         self._guests.add(expiry)

@@ -12,6 +12,7 @@ from pipeline.errors import BackgroundRemovalError, InternalError, InvalidReques
 from serving.answers import error_response
 from serving.exchange import Exchange
 from serving.incoming import Incoming
+from serving.metrics import CALLER_LEFT, CALLER_TOO_SLOW
 
 # A caller that takes longer than this to read its answer is cut off: until then the answer stays in memory.
 WRITE_TIMEOUT = 60.0
@@ -65,7 +66,7 @@ class Reply:
 
     def break_off(self) -> None:
         """The caller reads too slowly: what it has of the answer is all it gets, and its connection is dropped."""
-        self._exchange.code = "caller_too_slow"
+        self._exchange.code = CALLER_TOO_SLOW
 
     async def refuse(self, error: BackgroundRemovalError) -> None:
         """Answer with an error, unless an answer is under way: then the connection is broken off, not ended as if whole."""
@@ -79,7 +80,7 @@ class Reply:
 
         An answer is sent to nobody all the same: what stands around the gate, BentoML's metrics and spans, takes each to have one.
         """
-        self._exchange.code = "caller_left"
+        self._exchange.code = CALLER_LEFT
         if self.status is None:
             await self._start({"type": "http.response.start", "status": 499, "headers": []})
             await self._send({"type": "http.response.body", "body": b""})

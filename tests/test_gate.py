@@ -12,6 +12,7 @@ from serving.connections import Connections
 from serving.gate import UPLOAD_ROUTE, Gate
 from serving.holdings import Holdings
 from serving.line import Line
+from serving.metrics import Metrics
 
 FULL = Line(0)
 
@@ -45,7 +46,9 @@ async def nothing_there(scope: Scope, receive: Receive, send: Send) -> None:
 async def post(connection: Connection, path: str, line: Line) -> None:
     headers = [(b"transfer-encoding", b"chunked")]
     scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
-    await Gate(nothing_there, Settings(), line, Holdings(), Connections())(scope, connection.receive, connection.send)
+    holdings = Holdings()
+    metrics = Metrics((UPLOAD_ROUTE,), line, holdings)
+    await Gate(nothing_there, Settings(), line, holdings, Connections(), metrics)(scope, connection.receive, connection.send)
 
 
 @pytest.mark.parametrize(("path", "line", "status"), [(UPLOAD_ROUTE, FULL, 429), ("/nothing", Line(1), 404)])
