@@ -70,6 +70,13 @@ def test_the_gauges_are_of_now(watched: Server) -> None:
     assert 20e6 < now["memory_bytes"]["supervisor",] < now["memory_bytes"]["worker",] < 512e6
 
 
+def test_every_metric_is_documented(watched: Server) -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+) \| (?:counter|gauge|histogram) \|", page, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert documented == {re.sub("_(bucket|count|sum)$", "", name) for name in scrape(watched)}
+
+
 def test_the_names_keep_to_the_conventions(watched: Server, promtool: str) -> None:
     """promtool's linter, which asks the same of BentoML's part and finds faults there."""
     metrics = watched.get("/metrics").text
