@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +45,20 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"needs the outside test data (TEST_DATA={DATA.name})")
     return DATA
+
+
+def needed(program: str, package: str) -> str:
+    """The path of a program that Debian has in `package`; what needs it is skipped without it."""
+    path = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+    if path is None:
+        pytest.skip(f"needs {program}: apt install {package}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Prometheus' own checker of configurations, rules and metrics."""
+    return needed("promtool", "prometheus")
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.errors import BackgroundRemovalError
+from tests.conftest import needed
 from tests.serving import ROOT, Server, free_port, serve
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -85,19 +85,6 @@ def test_the_names_keep_to_the_conventions(watched: Server, promtool: str) -> No
     assert [line for line in (checked.stdout + checked.stderr).splitlines() if PREFIX in line] == []
 
 
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    """Debian has it in the package prometheus."""
-    return found("promtool")
-
-
-def found(program: str) -> str:
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"needs {program}: apt install prometheus")
-    return path
-
-
 def test_the_alerts_warn_of_what_they_say(promtool: str) -> None:
     for command in (["check", "rules", "alerts.yaml"], ["test", "rules", "alerts.test.yaml"]):
         result = subprocess.run([promtool, *command], cwd=PROMETHEUS, capture_output=True, text=True, check=False)
@@ -109,7 +96,7 @@ def test_the_alerts_warn_of_what_they_say(promtool: str) -> None:
 @pytest.fixture(scope="module")
 def prometheus(watched: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A real Prometheus, with our alerts, that has seen the service at work for some seconds."""
-    program, folder, port = found("prometheus"), tmp_path_factory.mktemp("prometheus"), free_port()
+    program, folder, port = needed("prometheus", "prometheus"), tmp_path_factory.mktemp("prometheus"), free_port()
     config = {
         "global": {"scrape_interval": "500ms", "evaluation_interval": "1s"},
         "rule_files": [str(PROMETHEUS / "alerts.yaml")],
