@@ -17,7 +17,7 @@ from serving.answers import EXPOSED_HEADERS
 from tests.serving import ROOT
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ("README.md", "DEVELOPMENT.md", "SECURITY.md", "docs/reliability.md", "docs/deployment.md")
+DOCUMENTS = ("README.md", "DEVELOPMENT.md", "SECURITY.md", "docs/reliability.md", "docs/deployment.md", "docs/scaling.md")
 
 
 def table(heading: str) -> list[list[str]]:
@@ -67,9 +67,10 @@ def test_every_file_named_in_the_documents_exists() -> None:
             assert (ROOT / name).exists(), (document, name)
 
 
-def test_every_command_of_the_reliability_page_names_tests() -> None:
-    commands = re.findall(r"`pytest ([^`]+)`", (ROOT / "docs" / "reliability.md").read_text())
-    assert len(commands) > 20
+@pytest.mark.parametrize(("page", "at_least"), [("reliability.md", 20), ("scaling.md", 2)])
+def test_every_command_of_a_page_names_tests(page: str, at_least: int) -> None:
+    commands = re.findall(r"`pytest ([^`]+)`", (ROOT / "docs" / page).read_text())
+    assert len(commands) >= at_least
     for command in commands:
         words = shlex.split(command)
         tests = "".join((ROOT / word).read_text() for word in words if word.startswith("tests/"))

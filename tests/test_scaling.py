@@ -1,41 +1,18 @@
 """Two instances behind a real nginx, with the example's own configuration: one is stopped, one is killed, under load."""
 
 import contextlib
-import re
-import signal
-import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 
 from tests.conftest import Record, needed
-from tests.serving import ROOT, Server, free_port, serve, stop, wait_until_ready
+from tests.proxy import behind_nginx
+from tests.serving import serve, stop
 
 CALLERS = 6
-
-
-@contextlib.contextmanager
-def behind_nginx(instances: list[Server], folder: Path) -> Iterator[str]:
-    """The address of the example's nginx, with these instances and a port of loopback in place of its own."""
-    program = needed("nginx", "nginx-light")
-    port = free_port()
-    config = (ROOT / "deploy" / "nginx.conf").read_text().replace("listen 8000;", f"listen 127.0.0.1:{port};")
-    for example, instance in zip(re.findall(r"server 127\.0\.0\.1:(\d+)", config), instances, strict=True):
-        config = config.replace(f"server 127.0.0.1:{example} ", f"server 127.0.0.1:{instance.port} ")
-    (folder / "logs").mkdir()
-    (folder / "nginx.conf").write_text(config)
-    command = [program, "-p", str(folder), "-c", "nginx.conf", "-g", "daemon off; pid nginx.pid; error_log logs/error.log;"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            proxy = Server(f"http://127.0.0.1:{port}", process, folder / "logs" / "error.log")
-            wait_until_ready(proxy)
-            yield proxy.url
-        finally:
-            process.send_signal(signal.SIGQUIT)
 
 
 class Callers:
@@ -71,8 +48,8 @@ class Callers:
 def test_an_instance_that_is_stopped_loses_nothing(photo: bytes, tmp_path: Path, record_property: Record) -> None:
     with contextlib.ExitStack() as stack:
         instances = [stack.enter_context(serve()) for _ in range(2)]
-        url = stack.enter_context(behind_nginx(instances, tmp_path))
-        with Callers(url, photo) as callers:
+        proxy = stack.enter_context(behind_nginx(needed("nginx", "nginx-light"), instances, tmp_path))
+        with Callers(proxy.url, photo) as callers:
             time.sleep(2)
             before = callers.answers.total()
             stop(instances[0])
@@ -87,8 +64,8 @@ def test_an_instance_that_is_stopped_loses_nothing(photo: bytes, tmp_path: Path,
 def test_an_instance_that_is_killed_loses_at_most_what_it_held(photo: bytes, tmp_path: Path, record_property: Record) -> None:
     with contextlib.ExitStack() as stack:
         instances = [stack.enter_context(serve()) for _ in range(2)]
-        url = stack.enter_context(behind_nginx(instances, tmp_path))
-        with Callers(url, photo) as callers:
+        proxy = stack.enter_context(behind_nginx(needed("nginx", "nginx-light"), instances, tmp_path))
+        with Callers(proxy.url, photo) as callers:
             time.sleep(2)
             instances[0].kill()
             time.sleep(2)
