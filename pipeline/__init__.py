@@ -9,9 +9,9 @@
     Prediction           what is salient, 0 to 255, 320 × 320
      ↓     subject.py    connected components
     Subject              the mask of the chosen parts
-     ↓     matte.py      enlarged
+     ↓     matte.py      enlarged; edges.py sharpens it by the picture
     Matte                alpha at full resolution, and the subject's box
-     ↓     encode.py
+     ↓     encode.py     in the foreground's own colours, by edges.py
     bytes                PNG or WebP
 
 `flow.py` composes the arrows from decode to encode in one function. Each arrow is one file with one public verb and takes what the

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from pipeline.bands import over_bands
+from pipeline.edges import Surroundings, clean
 from pipeline.errors import FormatUnsupported
 from pipeline.matte import Matte
 from pipeline.options import Options
@@ -25,29 +26,38 @@ WEBP_QUALITY = 90
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
 
-def encode(picture: Picture, matte: Matte, options: Options) -> bytes:
+def encode(picture: Picture, matte: Matte, options: Options, around: Surroundings | None = None) -> bytes:
     """Encode what `matte.frame` shows of the picture as `options` ask, 8 bits a channel.
 
+    With `around`, what is partly transparent has the foreground's own colours, as far as the source has none of its own alpha.
     Alpha is straight; a fully transparent pixel is (0, 0, 0, 0), so what was removed cannot be recovered.
     Raises FormatUnsupported for a WebP larger than WebP or the memory allows.
     """
     width, height = matte.frame.width, matte.frame.height
     if options.format == "webp" and (max(width, height) > WEBP_MAX_SIDE or width * height > WEBP_MAX_PIXELS):
         raise FormatUnsupported
-    rows = functools.partial(_compose, picture, matte, options)
+    rows = functools.partial(_compose, picture, matte, options, around)
     channels: int = rows(0, 1).shape[2]
     return (_webp if options.format == "webp" else write_png)(rows, width, height, channels)
 
 
-def _compose(picture: Picture, matte: Matte, options: Options, top: int, bottom: int) -> NDArray[np.uint8]:
+def _compose(
+    picture: Picture, matte: Matte, options: Options, around: Surroundings | None, top: int, bottom: int
+) -> NDArray[np.uint8]:
     """Rows `top` to `bottom` of the answer, (rows, width, channels): one for a mask, three on an opaque background, else four."""
     alpha = matte.alpha[top:bottom]
     if options.output == "mask":
         return alpha[..., np.newaxis]
     left, above, right, _ = matte.frame.corners
     colours = picture.rgb((left, above + top, right, above + bottom))
+    if picture.alpha is not None:  # what is cut out already has the colours that it should have
+        around = None
     opacities = Image.fromarray(alpha)
     *backdrop, opacity = _rgba(options.background) if options.background else (0, 0, 0, 0)
+    if opacity and around is not None:
+        pixels = np.array(colours)
+        clean(pixels, alpha, (left, above + top), around)
+        colours = Image.fromarray(pixels)
     if opacity == 255:
         opaque = Image.new("RGB", colours.size, tuple(backdrop))
         opaque.paste(colours, mask=opacities)
@@ -57,7 +67,10 @@ def _compose(picture: Picture, matte: Matte, options: Options, top: int, bottom:
     if opacity:
         return np.asarray(Image.alpha_composite(Image.new("RGBA", colours.size, (*backdrop, opacity)), cutout))
     seen: NDArray[np.uint32] = np.asarray(cutout).view(np.uint32) * (alpha[..., np.newaxis] > 0)
-    return seen.view(np.uint8)
+    pixels = seen.view(np.uint8)
+    if around is not None:
+        clean(pixels, alpha, (left, above + top), around)
+    return pixels
 
 
 def _rgba(colour: str) -> tuple[int, int, int, int]:

@@ -1,11 +1,13 @@
 """The steps from bytes to bytes, composed: `cut_out` is one request's work between the download and the answer."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.clock import Clock
 from pipeline.decode import decode
+from pipeline.edges import sharpen, surroundings
 from pipeline.encode import WEBP_BYTES_A_PIXEL, encode
 from pipeline.errors import OutOfMemory
 from pipeline.matte import Box, enlarge
@@ -59,11 +61,14 @@ def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, cloc
         with clock.step("select"):
             visible = None if picture.alpha is None else np.asarray(picture.alpha.resize(runner.input_size))
             subject = select(prediction, np.asarray(small), visible, options.subject)
-            matte = enlarge(subject.mask, picture.size, picture.alpha, options.margin if options.crop else None)
+            margin = options.margin if options.crop else None
+            around = surroundings(subject.mask, small, picture.size) if options.edges == "refined" else None
+            refine = None if around is None else functools.partial(sharpen, picture=picture, around=around)
+            matte = enlarge(subject.mask, picture.size, picture.alpha, margin, refine)
         with clock.step("encode"):
             if options.format == "webp":
                 make_room(WEBP_BYTES_A_PIXEL * matte.frame.width * matte.frame.height)
-            content = encode(picture, matte, options)
+            content = encode(picture, matte, options, around)
     except MemoryError as exc:
         raise OutOfMemory from exc
     frame = matte.frame

@@ -1,6 +1,7 @@
 """Subject -> alpha at the picture's full resolution, for the subject's surroundings alone."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,17 +51,26 @@ class Matte:
     subject: Box
 
 
-def enlarge(mask: NDArray[np.uint8], size: tuple[int, int], own_alpha: Image.Image | None, margin: int | None) -> Matte:
+def enlarge(
+    mask: NDArray[np.uint8],
+    size: tuple[int, int],
+    own_alpha: Image.Image | None,
+    margin: int | None,
+    sharpen: Callable[[NDArray[np.uint8], Box], None] | None = None,
+) -> Matte:
     """Enlarge a mask, uint8 (height, width), to a picture of `size` (width, height) as rembg does, by LANCZOS.
 
-    `own_alpha` (mode L, of `size`) is multiplied in. The frame is the subject's box with `margin` pixels around it, or the whole
-    picture if `margin` is None. Raises NoSubjectFound if nothing of the subject is visible.
+    `sharpen` then changes, in place, the alpha of a region; `own_alpha` (mode L, of `size`) is multiplied in. The frame is the
+    subject's box with `margin` pixels around it, or the whole picture if `margin` is None. Raises NoSubjectFound if nothing of the
+    subject is visible.
     """
     whole = Box(0, 0, *size)
     region = whole if margin is None else _surroundings(mask, size).grown(margin, size)
     alpha = _enlarge_region(mask, size, region)
     if not alpha.any():
         _mark_strongest(alpha, mask, size, region)
+    if sharpen is not None:
+        sharpen(alpha, region)
     if own_alpha is not None:
         _multiply(alpha, own_alpha, region)
     # A subject of a few cells in a picture smaller than the mask may be averaged down to less: then its strongest trace counts.

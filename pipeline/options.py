@@ -19,6 +19,10 @@ class Options(BaseModel):
     output: Literal["cutout", "mask"] = Field(
         "cutout", description="`cutout`: the picture with transparency. `mask`: its alpha as an 8-bit grey picture."
     )
+    edges: Literal["refined", "raw"] = Field(
+        "refined",
+        description="`refined`: sharpened by the picture, in the foreground's own colours. `raw`: the model's mask, enlarged.",
+    )
     format: Literal["png", "webp"] = Field("png", description="`webp` is lossy at quality 90.")
     background: str | None = Field(
         None,

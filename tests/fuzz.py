@@ -160,6 +160,7 @@ def _through_all(data: bytes, seed: int, runners: list[Runner]) -> str:
         crop=random.choice((True, False)),
         margin=random.choice((0, 7, 500)),
         output=random.choice(("cutout", "cutout", "mask")),
+        edges=random.choice(("refined", "refined", "raw")),
         format=random.choice(("png", "webp")),
         background=random.choice((None, None, "#fff", "#12345678")),
     )

@@ -30,7 +30,7 @@ def pixels(answer: CutOut) -> np.ndarray:
 
 def test_a_photo(photo: bytes, runner: U2netpRunner) -> None:
     clock = Clock(deadline=float("inf"))
-    answer = cut_out(photo, Options(), runner, 25_000_000, clock)
+    answer = cut_out(photo, Options(edges="raw"), runner, 25_000_000, clock)
     assert list(clock.milliseconds) == ["decode", "segment", "select", "encode"]
     assert answer.media_type == "image/png"
     assert answer.confidence > 0.95
@@ -44,6 +44,27 @@ def test_a_photo(photo: bytes, runner: U2netpRunner) -> None:
     # The face is kept, the flag behind it is not.
     assert cut[110 - top, 220 - left, 3] > 240
     assert cut[60 - top, 60 - left, 3] < 30
+
+
+def test_edges_are_refined_unless_raw_is_asked_for(photo: bytes, runner: U2netpRunner) -> None:
+    refined, raw = (pixels(run(photo, runner, crop=False, edges=edges)) for edges in ("refined", "raw"))
+    assert np.array_equal(refined, pixels(run(photo, runner, crop=False)))
+    soft = [((picture[..., 3] > 25) & (picture[..., 3] < 230)).mean() for picture in (refined, raw)]
+    assert 0 < soft[0] < 0.8 * soft[1]
+    sure = (refined[..., 3] == 255) & (raw[..., 3] > 0)
+    assert np.array_equal(refined[sure][:, :3], raw[sure][:, :3])
+    partial = (refined[..., 3] > 0) & (refined[..., 3] < 255)
+    assert (refined[partial][:, :3] != raw[partial][:, :3]).any(axis=1).mean() > 0.5
+
+
+def test_what_has_its_own_transparency_keeps_its_colours(photo: bytes, runner: U2netpRunner) -> None:
+    image = Image.open(io.BytesIO(photo)).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size).point(lambda value: 155 + value * 100 // 255))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    cut = pixels(run(file.getvalue(), runner, crop=False))
+    seen = cut[..., 3] > 0
+    assert np.array_equal(cut[seen][:, :3], np.asarray(image)[seen][:, :3])
 
 
 def test_crop_margin_and_mask_agree(photo: bytes, runner: U2netpRunner) -> None:
@@ -111,7 +132,7 @@ def test_all_parts_uncropped_is_rembgs_mask(data: Path, runner: U2netpRunner, re
     folder = data / "reference"
     for file in sorted([*(folder / "rembg_golden" / "inputs").iterdir(), *(folder / "u2netp_official" / "images").iterdir()]):
         theirs = rembg_mask(rembg_session, Image.open(file))
-        ours = pixels(run(file.read_bytes(), runner, subject="all", crop=False, output="mask")).astype(int)
+        ours = pixels(run(file.read_bytes(), runner, subject="all", crop=False, output="mask", edges="raw")).astype(int)
         assert ours.shape == theirs.shape
         small = decode(file.read_bytes(), 25_000_000).rgb().resize((320, 320), Image.Resampling.LANCZOS)
         prediction = runner.predict(small)

@@ -101,6 +101,7 @@ def test_every_option_with_its_range_and_default(document: dict[str, Any]) -> No
         "crop": {"type": "boolean", "default": True},
         "margin": {"type": "integer", "minimum": 0, "maximum": 500, "default": 0},
         "output": {"enum": ["cutout", "mask"], "type": "string", "default": "cutout"},
+        "edges": {"enum": ["refined", "raw"], "type": "string", "default": "refined"},
         "format": {"enum": ["png", "webp"], "type": "string", "default": "png"},
         "background": {"anyOf": [colour, {"type": "null"}], "default": None},
     }

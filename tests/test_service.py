@@ -64,10 +64,26 @@ def test_the_same_picture_by_upload(service: Server, source: Source, photo: byte
 
 
 def test_options(service: Server, source: Source, photo: bytes) -> None:
-    options = {"subject": "all", "crop": False, "margin": 3, "output": "mask", "format": "webp", "background": "#fff"}
+    options = {
+        "subject": "all",
+        "crop": False,
+        "margin": 3,
+        "edges": "raw",
+        "output": "mask",
+        "format": "webp",
+        "background": "#fff",
+    }
     mask = picture(service.post(image_url=source.url("/photo.jpg"), **options))
     assert (mask.format, mask.size) == ("WEBP", (512, 512))
-    bare = {"subject": "all", "crop": "false", "margin": "3", "output": "mask", "format": "webp", "background": "#fff"}
+    bare = {
+        "subject": "all",
+        "crop": "false",
+        "margin": "3",
+        "edges": "raw",
+        "output": "mask",
+        "format": "webp",
+        "background": "#fff",
+    }
     encoded_json = {name: json.dumps(value) for name, value in options.items()}
     assert service.upload(photo, **bare).content == service.upload(photo, **encoded_json).content
     cut = picture(service.upload(photo, margin="20"))
