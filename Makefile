@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow check fuzz bench scale soak bento image image-test sbom audit lock clean
+.PHONY: help setup serve test test-slow check fuzz bench quality scale soak bento image image-test sbom audit lock clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ fuzz: $(VENV)/dev.done setup  ## Mutate pictures until one breaks a promise (10 
 
 bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)
+
+quality: $(VENV)/dev.done setup  ## Score cut-outs against true mattes, beside rembg's (QUALITY="folder ..." for others)
+	@$(BIN)/python -m bench.quality $(QUALITY)
 
 scale: $(VENV)/dev.done setup  ## Measure two instances behind nginx (2 minutes)
 	@$(BIN)/python -m bench.scale

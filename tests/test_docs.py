@@ -17,7 +17,15 @@ from serving.answers import EXPOSED_HEADERS
 from tests.serving import ROOT
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ("README.md", "DEVELOPMENT.md", "SECURITY.md", "docs/reliability.md", "docs/deployment.md", "docs/scaling.md")
+DOCUMENTS = (
+    "README.md",
+    "DEVELOPMENT.md",
+    "SECURITY.md",
+    "docs/reliability.md",
+    "docs/deployment.md",
+    "docs/scaling.md",
+    "docs/quality.md",
+)
 
 
 def table(heading: str) -> list[list[str]]:
