@@ -67,9 +67,9 @@ def report(results: dict[str, Any]) -> str:
 
 def _about(results: dict[str, Any]) -> str:
     return (
-        "Means over each set. Both run u2netp; rembg's default multiplies colours by alpha and then stores them as straight. SAD and "
-        "gradient in thousands. Both colour errors are of the six pixels on either side of the true edge, against colours estimated "
-        "with the true alpha (pymatting's multi-level method): of the cut-out laid over white, black and green, where an error of "
-        "alpha counts too, and of its own colours, as far as they are seen. Spearman's rank correlation of the service's confidence "
+        "Means over each set. Both run u2netp; rembg's default multiplies colours by alpha and then stores them as straight. "
+        "SAD and gradient in thousands. Both colour errors are of the six pixels on either side of the true edge, against colours "
+        "estimated with the true alpha (pymatting's multi-level method): of the cut-out laid over white, black and green, where an "
+        "error of alpha counts too, and of its own colours, as far as they are seen. Spearman's rank correlation of the confidence "
         f"and the true IoU is {results['confidence']['correlation']:.2f}."
     )
