@@ -11,6 +11,7 @@
     requests.py     a request's body -> what is to be cut out, and how
     answers.py      a cut-out or an error -> a response
     openapi.py      BentoML's OpenAPI document, completed
+    page.py         the page at / and the API's documents at /docs
     logs.py         the log's format
 
 Nothing here imports BentoML; `service.py` ties it to the service.
