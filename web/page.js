@@ -33,7 +33,7 @@ const ODD_ANSWER = "Something answered, but not the service.";
 
 const AT_ONCE = 3; // the service works on one at a time: two more may be on their way
 const MOST_TRIES = 20;
-const SETTLED = 350; // milliseconds without a change, after which the options are meant
+const SETTLED = 250; // milliseconds without a change, after which the options are meant
 const LARGEST_ZIP = 0xffffffff;
 
 const $ = (id) => document.getElementById(id);
