@@ -91,6 +91,7 @@ function add(sources) {
     name: file ? file.name : url,
     stem: stem(file ? file.name : url),
     original: file ? URL.createObjectURL(file) : "",
+    size: file ? undefined : null,
     phase: "waiting",
     item: element("li", ""),
   }));
@@ -347,7 +348,7 @@ function showMany() {
   $("zip").hidden = done < 2;
 }
 
-// The picture's size as the browser sees it, upright; null where it cannot (TIFF), and where the service alone has it (a URL).
+// The picture's size as the browser sees it, upright; null where it cannot (TIFF). Of a URL, the service alone has the picture.
 async function measure(source) {
   const image = new Image();
   image.src = source;
@@ -365,7 +366,10 @@ async function show() {
   const picture = current;
   for (const id of ["stage", "actions"]) $(id).hidden = !picture;
   $("drop").hidden = Boolean(picture);
-  if (picture && picture.size === undefined) picture.size = picture.original ? await measure(picture.original) : null;
+  if (picture && picture.size === undefined) {
+    $("stage").ariaBusy = "true";
+    picture.size = await (picture.measured ??= measure(picture.original));
+  }
   if (picture !== current) return;
   if (picture) showStage(picture);
   showFacts(picture?.phase === "done" ? picture : null);
