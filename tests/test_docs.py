@@ -63,7 +63,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 def test_every_file_named_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         text = (ROOT / document).read_text()
-        for name in re.findall(r"\b(?:pipeline|serving|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
+        for name in re.findall(r"\b(?:pipeline|serving|web|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
             assert (ROOT / name).exists(), (document, name)
 
 

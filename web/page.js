@@ -265,7 +265,7 @@ async function read(request, fields, took) {
   }
   try {
     const { error, code } = JSON.parse(await request.response.text());
-    return { code, words: ERRORS[code] ?? error, detail: error, id, retryAfter: Number(header("Retry-After")) };
+    return { code, words: ERRORS[code] ?? error, detail: error, id, retryAfter: Number(header("Retry-After")) || 1 };
   } catch {
     return { words: ODD_ANSWER, detail: `Status ${request.status}.` };
   }
