@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
+from PIL import ExifTags, Image
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FilePayload, Page, Request, Route, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
@@ -323,7 +323,7 @@ def test_an_upload(open_page: Open, service: Server, photo: bytes) -> None:
 
 
 def test_the_slider_divides_the_original_from_the_result(open_page: Open) -> None:
-    """A picture whose original is red and whose result is hidden behind it: what is left of the divider is red."""
+    """To the left of the divider is the original, whose corner is dark; to the right, the result on its bright checkerboard."""
     visit = open_page()
     visit.choose(COFFEE)
     visit.settle()
@@ -332,7 +332,7 @@ def test_the_slider_divides_the_original_from_the_result(open_page: Open) -> Non
     assert frame is not None
 
     def left_of(percent: int) -> bool:
-        """Whether the left edge of the frame, which is background, shows the original: the checkerboard is grey and bright."""
+        """Whether the frame's upper left corner, which is background, is the original's."""
         page.locator("#split").fill(str(percent))
         page.mouse.move(0, 0)
         seen = np.asarray(Image.open(io.BytesIO(page.locator("#frame").screenshot())).convert("RGB")).astype(int)
@@ -385,6 +385,23 @@ def test_a_picture_that_the_browser_cannot_show(open_page: Open, photo: bytes) -
     assert visit.download()[0] == "scan-cutout.png"
 
 
+def test_a_picture_that_is_to_be_turned(open_page: Open, photo: bytes) -> None:
+    """The browser and the service agree on what is upright."""
+    lying = Image.open(io.BytesIO(photo)).crop((0, 0, 512, 300)).rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # turn by 90 degrees clockwise
+    visit = open_page()
+    visit.choose(encoded(lying, "JPEG", exif=exif))
+    visit.settle()
+    frame, result = (visit.page.locator(part).bounding_box() for part in ("#frame", "#result"))
+    assert frame is not None
+    assert result is not None
+    assert frame["width"] / frame["height"] == pytest.approx(512 / 300, abs=0.01)
+    width, height = size(visit.download()[1])
+    assert result["width"] / frame["width"] == pytest.approx(width / 512, abs=0.01)
+    assert result["height"] / frame["height"] == pytest.approx(height / 300, abs=0.01)
+
+
 def test_every_option(open_page: Open, service: Server, photo: bytes) -> None:
     visit = open_page()
     visit.choose(photo)
@@ -421,7 +438,7 @@ def test_an_option_that_is_wrong_is_marked_and_not_sent(open_page: Open) -> None
     visit.page.click("#sample")
     visit.settle()
     for field_name, value in (("#background", "#1234"), ("#margin", "501")):
-        with pytest.raises(PlaywrightTimeout), visit.page.expect_response("**/remove-background**", timeout=600):
+        with pytest.raises(PlaywrightTimeout), visit.page.expect_response("**/remove-background**", timeout=450):
             visit.page.fill(field_name, value)
         assert not visit.page.locator(field_name).evaluate("element => element.validity.valid")
         assert visit.page.locator(field_name).evaluate("element => getComputedStyle(element).borderColor") == "rgb(163, 39, 29)"
@@ -617,6 +634,7 @@ def test_many_pictures(open_page: Open, service: Server, photo: bytes, tmp_path:
         }"""
     )
     visit.choose(*(tmp_path / name for name in pictures))
+    expect(page.locator("#zip")).to_be_disabled()
     expect(page.locator("#count")).to_have_text("7 of 8 done", timeout=20_000)
     expect(page.locator("#list .failed")).to_contain_text(["broken.jpg"])
     assert page.evaluate("most") == 3
@@ -726,6 +744,7 @@ def test_by_keyboard_alone(open_page: Open) -> None:
     tab_to("#sample")
     page.keyboard.press("Enter")
     visit.settle()
+    expect(page.locator("#stage")).to_be_focused()
     tab_to("#split")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("#split")).to_have_value("49")
@@ -747,6 +766,8 @@ def test_by_keyboard_alone(open_page: Open) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("#failure-words")).to_contain_text("public addresses")
     tab_to("#again")
+    page.keyboard.press("Enter")
+    expect(page.locator("#stage")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -763,7 +784,7 @@ def test_each_screen_and_scheme(open_page: Open, photo: bytes, screen: str, sche
     def look(state: str) -> None:
         visit.assert_accessible()
         visit.assert_fits()
-        visit.shot(f"{screen}-{scheme}-{state}", full_page=state != "done")
+        visit.shot(f"{screen}-{scheme}-{state}", full_page=state == "many")
 
     look("empty")
     visit.choose(COFFEE)
@@ -801,6 +822,6 @@ def test_the_apis_documents(open_page: Open) -> None:
     health.get_by_text("Try it out").click()
     health.get_by_text("Execute", exact=True).click()
     expect(health.locator(".live-responses-table")).to_contain_text('"status": "ok"')
-    visit.shot("docs")
+    visit.shot("docs", full_page=False)
     page.click("text=Try it on a picture")
     expect(page.locator("h1")).to_contain_text("Keep the subject.")

@@ -46,6 +46,7 @@ let key = "";
 // Options. A new one is a field of the form: what differs from the page as it came is sent, under the field's name.
 
 const options = $("options");
+options.reset(); // a browser may bring back what was chosen before the page was loaded again
 const DEFAULTS = Object.fromEntries(new FormData(options));
 let settling = 0;
 
@@ -111,7 +112,9 @@ function add(sources) {
     pictures.push(picture);
     showItem(picture);
   }
-  if (added.length) select(added[0]);
+  if (added.length === 0) return;
+  say(`Sending ${added.length === 1 ? added[0].name : `${added.length} pictures`}.`);
+  select(added[0]);
   sendNext();
 }
 
@@ -175,7 +178,7 @@ function take(data, event) {
 }
 
 document.addEventListener("paste", (event) => {
-  if (!event.target.closest("input")) take(event.clipboardData, event);
+  if (event.clipboardData.files.length || !event.target.closest("input")) take(event.clipboardData, event);
 });
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
@@ -308,6 +311,10 @@ function select(picture) {
   show();
 }
 
+function isBusy({ phase }) {
+  return phase !== "done" && phase !== "failed";
+}
+
 function phaseText({ phase, sent, words }) {
   return {
     waiting: "Waiting",
@@ -331,7 +338,7 @@ function showItem(picture) {
   const shown = result ?? original;
   if (picture.shown !== shown) image.src = picture.shown = shown;
   item.querySelector(".state").textContent = phaseText(picture);
-  item.querySelector("progress").hidden = phase === "done" || phase === "failed";
+  item.querySelector("progress").hidden = !isBusy(picture);
   showProgress(item.querySelector("progress"), picture);
 }
 
@@ -346,6 +353,7 @@ function showMany() {
   $("strip").hidden = pictures.length < 2;
   $("count").textContent = `${done} of ${pictures.length} done`;
   $("zip").hidden = done < 2;
+  $("zip").disabled = pictures.some(isBusy);
 }
 
 // The picture's size as the browser sees it, upright; null where it cannot (TIFF). Of a URL, the service alone has the picture.
@@ -365,7 +373,7 @@ async function show() {
   showCalls();
   const picture = current;
   for (const id of ["stage", "actions"]) $(id).hidden = !picture;
-  $("drop").hidden = Boolean(picture);
+  hide($("drop"), picture);
   if (picture && picture.size === undefined) {
     $("stage").ariaBusy = "true";
     picture.size = await (picture.measured ??= measure(picture.original));
@@ -375,11 +383,17 @@ async function show() {
   showFacts(picture?.phase === "done" ? picture : null);
 }
 
+// What is hidden with the focus inside hands it to the stage: else a keyboard, and a screen reader, would begin at the top again.
+function hide(part, hidden) {
+  if (hidden && part.contains(document.activeElement)) $("stage").focus();
+  part.hidden = Boolean(hidden);
+}
+
 function showStage(picture) {
   const { phase, size, result, code, words, detail, id } = picture;
   const failed = phase === "failed";
   const compared = Boolean(size && result);
-  const busy = phase !== "done" && !failed;
+  const busy = isBusy(picture);
   $("stage").classList.toggle("waiting", busy && !result);
   $("stage").ariaBusy = String(busy);
   $("frame").hidden = failed || !(size || result);
@@ -391,7 +405,7 @@ function showStage(picture) {
   $("phase").textContent = phaseText(picture);
   showProgress($("bar"), picture);
 
-  $("failure").hidden = !failed;
+  hide($("failure"), !failed);
   $("failure-words").textContent = words;
   $("failure-detail").textContent = detail;
   $("failure-code").textContent = [code, id && `request ${id}`].filter(Boolean).join(", ");
