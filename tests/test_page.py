@@ -372,6 +372,7 @@ def test_a_url(open_page: Open, service: Server, source: Source) -> None:
             visit.hand(way, {}, **{"text/plain" if way == "paste" else "text/uri-list": url})
         visit.settle()
         assert visit.download() == ("photo-cutout.png", expected)
+        expect(page.locator("#said")).to_contain_text("photo.jpg: cut out,")
         expect(page.locator("#note")).to_contain_text("asks nobody else")
         expect(page.locator("#split")).to_be_hidden()
         page.click("#clear")

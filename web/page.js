@@ -89,8 +89,8 @@ function add(sources) {
   const added = sources.map(({ file, url }) => ({
     file,
     url,
-    name: file ? file.name : url,
-    stem: stem(file ? file.name : url),
+    name: file?.name ?? lastPart(url),
+    stem: stem(file?.name ?? lastPart(url)),
     original: file ? URL.createObjectURL(file) : "",
     size: file ? undefined : null,
     phase: "waiting",
@@ -118,9 +118,13 @@ function add(sources) {
   sendNext();
 }
 
+function lastPart(url) {
+  return (URL.canParse(url) && new URL(url).pathname.split("/").pop()) || url;
+}
+
+// A file's name without its ending, fit for any system's files.
 function stem(name) {
-  const last = /^https?:/i.test(name) && URL.canParse(name) ? new URL(name).pathname.split("/").pop() : name;
-  return last.replace(/\.[^.]*$/, "").replace(/[\\/:*?"<>|\p{Cc}]/gu, "_") || "picture";
+  return name.replace(/\.[^.]*$/, "").replace(/[\\/:*?"<>|\p{Cc}]/gu, "_") || "picture";
 }
 
 function resultName({ stem, fields = chosen() }) {
@@ -327,7 +331,8 @@ function phaseText({ phase, sent, words }) {
 }
 
 function showProgress(bar, { phase, sent }) {
-  if (phase === "uploading") bar.value = sent;
+  if (phase === "waiting") bar.value = 0;
+  else if (phase === "uploading") bar.value = sent;
   else bar.removeAttribute("value");
 }
 
