@@ -39,6 +39,7 @@ from serving.line import Line
 from serving.logs import LOGGER, configure_logging
 from serving.metrics import Metrics
 from serving.openapi import complete
+from serving.page import PAGE_PATHS, page_routes
 from serving.requests import URLRequest, read_upload, read_url_request
 from serving.steps import observer
 
@@ -103,7 +104,7 @@ async def _without_timeout(middleware: TimeoutMiddleware, scope: Scope, receive:
 TimeoutMiddleware.__call__ = _without_timeout  # type: ignore[assignment, method-assign]
 
 
-_COUNTED_PATHS = frozenset({URL_ROUTE, UPLOAD_ROUTE, "/", "/health", "/healthz", "/livez", "/readyz", "/metrics", "/docs.json"})
+_COUNTED_PATHS = PAGE_PATHS | {URL_ROUTE, UPLOAD_ROUTE, "/health", "/healthz", "/livez", "/readyz", "/metrics", "/docs.json"}
 _count = RunnerTrafficMetricsMiddleware.__call__
 
 
@@ -163,7 +164,7 @@ class StoredModel(bentoml.models.BentoModel):
         return super().resolve(*args, **kwargs)
 
 
-@bentoml.asgi_app(Starlette(routes=[Route("/health", health), Route("/docs.json", docs)]), path="/")
+@bentoml.asgi_app(Starlette(routes=[Route("/health", health), Route("/docs.json", docs), *page_routes()]), path="/")
 @bentoml.service(
     name="background_remover",
     workers=1,

@@ -13,6 +13,7 @@
     openapi.py      BentoML's OpenAPI document, completed
     metrics.py      our own part of /metrics
     steps.py        the request's steps, told to the metrics and to the trace
+    page.py         the page at / and the API's documents at /docs
     logs.py         the log's format
 
 Nothing here imports BentoML; `service.py` ties it to the service.

@@ -103,7 +103,7 @@ class Reply:
             response = error_response(MethodNotAllowed(), {"Allow": headers.get("allow", "POST")})
         elif status == HTTPStatus.SERVICE_UNAVAILABLE:
             response = error_response(ShuttingDown())
-        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:  # a Range of the page that cannot be read or satisfied
+        elif status < HTTPStatus.INTERNAL_SERVER_ERROR:  # a Range of a static file that cannot be read or satisfied
             response = error_response(InvalidRequest())
         else:
             response = error_response(InternalError())

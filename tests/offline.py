@@ -1,6 +1,7 @@
 """Serve a target in a network namespace of its own, where there is no network but loopback: `python -m tests.offline TARGET FILE`.
 
-Cuts the picture FILE out by upload, writes the answer to standard output, and exits with 0 if it was answered with 200.
+Cuts the picture FILE out by upload, writes the answer to standard output, and exits with 0 if it, and the page at /, were answered
+with 200.
 """
 
 import fcntl
@@ -24,5 +25,6 @@ if __name__ == "__main__":
     raise_loopback()
     with serve(sys.argv[1], cwd=Path("/")) as server:
         response = server.upload(Path(sys.argv[2]).read_bytes())
+        page = server.get("/")
     sys.stdout.buffer.write(response.content)
-    sys.exit(response.status_code != 200)
+    sys.exit(not response.status_code == page.status_code == 200)

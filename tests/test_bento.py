@@ -63,6 +63,7 @@ def test_it_holds_what_serving_needs_and_no_more(built: tuple[str, Path]) -> Non
         "pipeline/sample.jpg",
         "pipeline/U2NET-LICENSE",
         "serving/gate.py",
+        *(f"web/{file.name}" for file in (ROOT / "web").iterdir()),
     } <= names
     assert not [
         name for name in names if name.startswith(("tests", "bench", "requirements", ".")) and name != "requirements/serve.txt"

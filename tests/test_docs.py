@@ -17,15 +17,8 @@ from serving.answers import EXPOSED_HEADERS
 from tests.serving import ROOT
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = (
-    "README.md",
-    "DEVELOPMENT.md",
-    "SECURITY.md",
-    "docs/reliability.md",
-    "docs/deployment.md",
-    "docs/scaling.md",
-    "docs/quality.md",
-)
+PAGES = ("deployment", "quality", "reliability", "scaling")
+DOCUMENTS = ("README.md", "DEVELOPMENT.md", "SECURITY.md", *(f"docs/{page}.md" for page in PAGES))
 
 
 def table(heading: str) -> list[list[str]]:
@@ -71,7 +64,7 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 def test_every_file_named_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         text = (ROOT / document).read_text()
-        for name in re.findall(r"\b(?:pipeline|serving|deploy|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
+        for name in re.findall(r"\b(?:pipeline|serving|web|deploy|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
             assert (ROOT / name).exists(), (document, name)
 
 

@@ -221,7 +221,7 @@ def test_every_refused_url(service: Server, data: Path) -> None:
 def test_other_routes(service: Server) -> None:
     health = service.get("/health")
     assert (health.status_code, health.json()) == (200, {"status": "ok"})
-    for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/schema.json", "/"):
+    for path in ("/livez", "/readyz", "/metrics", "/docs.json", "/schema.json", "/", "/docs"):
         assert service.get(path).status_code == 200, path
     assert_error(service.get("/nothing"), 404, "not_found")
     for method, path, allow in (
