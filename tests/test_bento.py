@@ -110,7 +110,9 @@ def test_two_builds_differ_in_version_and_time_alone(built: tuple[str, Path]) ->
 
 def contents(bento: Path) -> dict[str, bytes]:
     """The Bento's files, the description without its version and time."""
-    files = {str(file.relative_to(bento)): file.read_bytes() for file in bento.rglob("*") if file.is_file()}
+    files = {
+        str(file.relative_to(bento)): file.read_bytes() for file in bento.rglob("*") if file.is_file() and file.suffix != ".pyc"
+    }
     lines = files["bento.yaml"].splitlines(keepends=True)
     files["bento.yaml"] = b"".join(line for line in lines if not line.startswith((b"version:", b"creation_time:")))
     return files

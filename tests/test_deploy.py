@@ -3,7 +3,9 @@
 import re
 import shutil
 import subprocess
+import sys
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from pipeline.settings import Settings
 from tests.serving import ROOT
 
 DEPLOY = ROOT / "deploy"
+TOOLS = Path(sys.executable).parent  # of this virtual environment
 NAME = {"app.kubernetes.io/name": "background-remover"}
 MEMORY = 512  # megabytes: what the measurements were made under
 
@@ -43,7 +46,7 @@ def test_kubernetes_accepts_every_resource(resources: dict[str, Any]) -> None:
     listed = yaml_of(folder / "kustomization.yaml")["resources"]
     assert {path.name for path in folder.glob("*.yaml")} == {"kustomization.yaml", *listed}
     manifest = yaml.safe_dump_all(resources.values())
-    command = ["kubernetes-validate", "--strict", "-"]
+    command = [str(TOOLS / "kubernetes-validate"), "--strict", "-"]
     result = subprocess.run(command, input=manifest, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert (result.stdout + result.stderr).count("passed") == len(resources) == 5
@@ -108,7 +111,7 @@ def test_the_network_policy_lets_nothing_out_that_the_guard_refuses(resources: d
 
 
 def test_compose_accepts_its_file() -> None:
-    run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml")
+    run(str(TOOLS / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml")
     services = yaml_of(DEPLOY / "compose.yaml")["services"]
     service = services["background-remover"]
     assert service["mem_limit"] == service["memswap_limit"] == f"{MEMORY}m"

@@ -120,10 +120,11 @@ def test_a_page_is_only_read(service: Server, path: str) -> None:
     assert "GET" in refused.headers["allow"]
 
 
-def test_the_pages_are_counted(service: Server) -> None:
-    for path in PAGE_PATHS:
-        service.get(path)
-    metrics = service.get("/metrics").text
+def test_the_pages_are_counted() -> None:
+    with serve() as server:  # of its own: BentoML forgets what it has counted when another starts in the same home
+        for path in PAGE_PATHS:
+            server.get(path)
+        metrics = server.get("/metrics").text
     assert not [path for path in PAGE_PATHS if f'endpoint="{path}"' not in metrics]
 
 
