@@ -12,7 +12,7 @@ from tests.schemathesis_hooks import PICTURE_URL
 from tests.serving import ROOT, Server
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_it_finds_nothing(service: Server, source: Source, examples: int, tmp_path: Path) -> None:
     """Every check and every phase, valid and invalid data, from a fixed seed; the service logs no error."""
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/docs.json", "--url", service.url]
