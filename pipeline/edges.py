@@ -125,7 +125,7 @@ def clean(colours: NDArray[np.uint8], alpha: NDArray[np.uint8], corner: tuple[in
 
     `colours` is uint8 (height, width, 3 or more), a part of the picture whose (left, top) is `corner`. What remains is F, the mean
     of the foreground nearby, as far as the pixel asks: F + alpha (I - alpha F - (1 - alpha) B) (Forte and Pitié, Approximate Fast
-    Foreground Colour Estimation, 2021, equation 4).
+    Foreground Colour Estimation, 2021).
     """
     partial = _between(alpha, 0, 255)
     if partial.size:
