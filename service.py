@@ -1,4 +1,4 @@
-"""The BentoML service: requests in, answers out. The only file that imports BentoML's server side.
+"""The BentoML service: the model, the start, the stop and the API's methods.
 
 The supervisor process imports this file too, so what is heavy (numpy, onnxruntime, the pipeline's steps) is imported by the
 worker, in `__init__`.
@@ -7,6 +7,7 @@ worker, in `__init__`.
 import asyncio
 import functools
 import gc
+import json
 import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,128 +15,45 @@ from types import FrameType
 from typing import Annotated, Any
 
 import bentoml
-from bentoml._internal.configuration.containers import BentoMLContainer
-from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
-from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from starlette.applications import Starlette
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+import compat.bentoml
+import compat.starlette
+import compat.uvicorn
+from compat import MovedError
 from pipeline.clock import Clock
-from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory, StartupError
+from pipeline.errors import StartupError
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
 from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_rembg, check_stored
 from pipeline.options import Options
-from pipeline.settings import load_settings
-from serving.answers import EXPOSED_HEADERS, error_response, picture_response
-from serving.connections import Connections
-from serving.exchange import current, holding
-from serving.gate import UPLOAD_ROUTE, URL_ROUTE, Gate
-from serving.holdings import Holdings
-from serving.line import Line
-from serving.logs import LOGGER, configure_logging
-from serving.metrics import Metrics
+from serving.end_reasons import OK
+from serving.lifecycle import Admission, request_context
+from serving.logging import LOGGER, configure_logging
+from serving.middleware import create_middleware
 from serving.openapi import complete
-from serving.page import PAGE_PATHS, page_routes
-from serving.requests import URLRequest, read_upload, read_url_request
-from serving.steps import observer
+from serving.parsing import FORM_BYTES, MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest, read_upload, read_url_request
+from serving.responses import cutout_response, error_response, to_error
+from serving.runtime import Runtime
+from serving.static import PAGE_PATHS, page_routes
+
+runtime = Runtime()
+
+_COUNTED_PATHS = PAGE_PATHS | {URL_ENDPOINT, UPLOAD_ENDPOINT, "/health", "/healthz", "/livez", "/readyz", "/metrics", "/docs.json"}
 
 Picture = Annotated[bytes, bentoml.validators.ContentType("image/png")]
 
 
-class Unread(bentoml.IODescriptor):
-    """What BentoML hands to a method: the request as it came, for `serving.requests` to read."""
-
-    request: Any
-
-
-class _ReadLater:
-    """Keeps BentoML's parser away, which fetches a URL given for a file and answers faults in shapes of its own."""
-
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: object) -> bentoml.IODescriptor:
-        """Return the request itself, unread."""
-        return Unread.model_construct(request=request)
-
-
-class ByURL(_ReadLater, URLRequest, bentoml.IODescriptor):
+class ByURL(compat.bentoml.ReadLater, URLRequest, bentoml.IODescriptor):
     """The fields of POST /remove-background, for the OpenAPI document and BentoML's client."""
 
 
-class ByUpload(_ReadLater, Options, bentoml.IODescriptor):
+class ByUpload(compat.bentoml.ReadLater, Options, bentoml.IODescriptor):
     """The fields of POST /remove-background/upload, for the OpenAPI document and BentoML's client."""
 
     image: Annotated[Path, bentoml.validators.ContentType("image/*")]
-
-
-@functools.cache
-def waiting_line() -> Line:
-    """The worker's one line, shared by the gate and the service."""
-    return Line(load_settings().max_waiting)
-
-
-@functools.cache
-def holdings() -> Holdings:
-    """What the worker's requests hold, shared like the line."""
-    return Holdings()
-
-
-@functools.cache
-def connections() -> Connections:
-    """The worker's open connections."""
-    return Connections()
-
-
-@functools.cache
-def metrics() -> Metrics:
-    """The worker's metrics."""
-    return Metrics((URL_ROUTE, UPLOAD_ROUTE), waiting_line(), holdings())
-
-
-async def _without_timeout(middleware: TimeoutMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
-    await middleware.app(scope, receive, send)
-
-
-# BentoML's timeout sets a timer for each request and never cancels it: up to 11 KB of each request stay until it would have struck.
-# The gate has a deadline of its own, and BentoML cannot be told to have none.
-TimeoutMiddleware.__call__ = _without_timeout  # type: ignore[assignment, method-assign]
-
-
-_COUNTED_PATHS = PAGE_PATHS | {URL_ROUTE, UPLOAD_ROUTE, "/health", "/healthz", "/livez", "/readyz", "/metrics", "/docs.json"}
-_count = RunnerTrafficMetricsMiddleware.__call__
-
-
-async def _count_known_paths(middleware: RunnerTrafficMetricsMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] != "http" or scope["path"] in _COUNTED_PATHS:
-        await _count(middleware, scope, receive, send)
-    else:
-        await middleware.app(scope, receive, send)
-
-
-# BentoML's metrics keep a series for each path that was ever asked for, 22 KB each: who tries paths would fill the memory.
-RunnerTrafficMetricsMiddleware.__call__ = _count_known_paths  # type: ignore[assignment, method-assign]
-
-
-class Front:
-    """The outermost middleware: the gate, and CORS around it where origins are set."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        settings = load_settings()
-        self._app: ASGIApp = Gate(app, settings, waiting_line(), holdings(), connections(), metrics())
-        if settings.cors_origins:
-            self._app = CORSMiddleware(
-                self._app,
-                allow_origins=settings.cors_origins,
-                allow_methods=("GET", "POST"),
-                allow_headers=("*",),
-                expose_headers=EXPOSED_HEADERS,
-            )
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
 
 
 async def health(_: Request) -> Response:
@@ -144,14 +62,14 @@ async def health(_: Request) -> Response:
 
 
 @functools.cache
-def openapi_document() -> dict[str, Any]:
-    """BentoML's OpenAPI document of this service, completed."""
-    return complete(BackgroundRemover.openapi_spec.asdict(), load_settings())  # type: ignore[attr-defined]
+def openapi_document() -> bytes:
+    """BentoML's OpenAPI document of this service, completed, as JSON."""
+    return json.dumps(complete(BackgroundRemover.openapi_spec.asdict(), runtime.settings)).encode()  # type: ignore[attr-defined]
 
 
 async def docs(_: Request) -> Response:
     """GET /docs.json, which BentoML would answer with its own document."""
-    return JSONResponse(openapi_document())
+    return Response(openapi_document(), media_type="application/json")
 
 
 class StoredModel(bentoml.models.BentoModel):
@@ -173,7 +91,7 @@ class StoredModel(bentoml.models.BentoModel):
     logging={"access": {"enabled": False}},
 )
 class BackgroundRemover:
-    """Cuts the main subject out of a picture."""
+    """Cuts the main subject out of an image."""
 
     model = StoredModel(MODEL_TAG)
 
@@ -183,27 +101,27 @@ class BackgroundRemover:
         """Before any worker starts: the settings and the model are right, or the start stops with one sentence."""
         configure_logging()
         try:
-            settings = load_settings()
+            for library in (compat.bentoml, compat.starlette, compat.uvicorn):
+                library.check()
+            settings = runtime.settings
             stored = StoredModel(MODEL_TAG).resolve()
             check_stored(Path(stored.path), stored.info.labels)
             if settings.model.startswith("rembg:"):
                 check_rembg(settings.model.removeprefix("rembg:"))
-        except StartupError as exc:
+        except (StartupError, MovedError) as exc:
             raise bentoml.exceptions.BentoMLException(str(exc)) from exc
 
     def __init__(self) -> None:
-        """Load the model once, and let it answer one picture: only then is the service ready."""
+        """Load the model once, and let it answer one image: only then is the service ready."""
         # The worker alone pays for these.
         from pipeline.download import Downloader
         from pipeline.flow import cut_out
         from pipeline.segment import runner_for
 
         configure_logging()
-        settings = load_settings()
-        self._settings = settings
-        self._tracer = BentoMLContainer.tracer_provider.get().get_tracer("background_remover")
+        settings = runtime.settings
         self._downloader = Downloader(settings)
-        self._runner = runner_for(settings, Path(self.model.path) / MODEL_FILE)
+        self._runner = runner_for(settings.model, Path(self.model.path) / MODEL_FILE, settings.threads)
         self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels)
         self._cut_out(SAMPLE.read_bytes(), Options(), clock=Clock(deadline=float("inf")))
         release_free_memory()
@@ -211,73 +129,86 @@ class BackgroundRemover:
 
     @bentoml.on_startup
     async def watch(self) -> None:
-        """Drop connections that hold no request. On SIGTERM, refuse new work and finish what is inside before the process ends."""
-        connections().find_server()
-        self._sweeping = asyncio.ensure_future(connections().sweep())
+        """Drop connections that hold no request. On SIGTERM, refuse new work and finish what is active before the process ends."""
+        runtime.connections.find_server()
+        self._sweeping = asyncio.ensure_future(runtime.connections.sweep())
         end = signal.getsignal(signal.SIGTERM)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._start_draining, end)
 
     @bentoml.on_shutdown
     async def close(self) -> None:
-        """Close the downloads' connections, and leave the callers' alone."""
+        """Close the downloads' connections, and leave the clients' alone."""
         self._sweeping.cancel()
         await self._downloader.close()
 
-    @bentoml.api(route=URL_ROUTE, input_spec=ByURL)
+    @bentoml.api(route=URL_ENDPOINT, input_spec=ByURL)
     async def remove_background(self, request: Request) -> Picture:
-        """Cut out the main subject of the picture at a URL."""
-        return await self._answer(request, self._by_url)  # type: ignore[return-value]
+        """Cut out the main subject of the image at a URL."""
+        return await self._respond(request, URL_ENDPOINT, MAX_JSON_BYTES, self._read_url)  # type: ignore[return-value]
 
-    @bentoml.api(route=UPLOAD_ROUTE, input_spec=ByUpload)
+    @bentoml.api(route=UPLOAD_ENDPOINT, input_spec=ByUpload)
     async def remove_background_upload(self, request: Request) -> Picture:
-        """Cut out the main subject of an uploaded picture."""
-        return await self._answer(request, self._by_upload)  # type: ignore[return-value]
+        """Cut out the main subject of an uploaded image."""
+        limit = runtime.settings.max_source_bytes + FORM_BYTES
+        return await self._respond(request, UPLOAD_ENDPOINT, limit, self._read_upload)  # type: ignore[return-value]
 
-    async def _answer(self, request: Request, read: Callable[[Request, Clock], Awaitable[tuple[bytes, Options]]]) -> Response:
-        """One request from its body to its answer; every error ends here."""
-        clock = Clock(current.get().started + self._settings.deadline, observer(metrics(), self._tracer))
-        current.get().timings = clock.milliseconds
+    async def _respond(
+        self,
+        request: Request,
+        endpoint: str,
+        max_body_bytes: int,
+        read: Callable[[Request, Admission], Awaitable[tuple[bytes, Options]]],
+    ) -> Response:
+        """One request from its admission to its response. Every error ends here."""
+        lifecycle = request_context.get()
         try:
-            data, options = await read(request, clock)
-            work = functools.partial(self._cut_out, data, options, clock=clock)
-            cutout = await waiting_line().run(work, holdings().room_for_an_answer)
-            holding().answer(len(cutout.content))
-            metrics().picture(cutout.source_pixels)
-            return picture_response(cutout, clock.milliseconds)
+            admission = lifecycle.admit(endpoint, max_body_bytes)
+            image, options = await read(request, admission)
+            work = functools.partial(self._cut_out, image, options, clock=admission.clock)
+            async with runtime.queue.turn(admission.clock.step("wait")) as turn:
+                cutout = await turn.run(work)
+                admission.reservation.begin_sending(len(cutout.content))
+            runtime.metrics.image(cutout.source_pixels)
+            lifecycle.code = OK
+            return cutout_response(cutout, admission.clock.milliseconds)
         except ClientDisconnect:
-            return Response(status_code=499)  # the gate knows why, and sends nothing of this
-        except BackgroundRemovalError as error:
-            if error.__cause__ is not None:
-                LOGGER.info("%s: %r", error.code, error.__cause__)
+            return Response(status_code=499)  # the lifecycle knows why, and sends nothing of this
+        except Exception as fault:
+            error = to_error(fault)
+            lifecycle.code = error.code
             return error_response(error)
-        except MemoryError:
-            return error_response(OutOfMemory())
-        except Exception:
-            LOGGER.exception("A defect: this request could not be answered")
-            return error_response(InternalError())
 
-    async def _by_url(self, request: Request, clock: Clock) -> tuple[bytes, Options]:
+    async def _read_url(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
         wanted = await read_url_request(request)
-        with clock.step("download"):
-            data = await self._downloader.download(wanted.image_url, holding().reserve)
-        holding().hold(len(data))
-        return data, wanted
+        admission.reservation.release()
+        with admission.clock.step("download"):
+            image = await self._downloader.download(wanted.image_url, admission.reservation.grow)
+        admission.reservation.complete()
+        return image, wanted
 
-    async def _by_upload(self, request: Request, clock: Clock) -> tuple[bytes, Options]:
-        with clock.step("download"):
-            return await read_upload(request, self._settings.max_source_bytes)
+    async def _read_upload(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
+        with admission.clock.step("receive"):
+            return await read_upload(request, runtime.settings.max_source_bytes)
+
+    async def __is_ready__(self) -> bool:
+        """Whether GET /readyz answers 200: not while the process ends."""
+        return runtime.queue.is_open
 
     async def __metrics__(self, of_bentoml: str) -> str:
         """GET /metrics: what BentoML has counted for itself and for us, and our gauges."""
-        return of_bentoml + await asyncio.to_thread(metrics().now)
+        return of_bentoml + await asyncio.to_thread(runtime.metrics.now)
 
     def _start_draining(self, end: Any) -> None:
         self._draining = asyncio.ensure_future(self._drain(end))
 
     async def _drain(self, end: Callable[[int, FrameType | None], None]) -> None:
-        LOGGER.info("SIGTERM: finishing what is inside")
-        await waiting_line().close(self._settings.drain)
-        end(signal.SIGTERM, None)
+        LOGGER.info("SIGTERM: finishing the active requests")
+        try:
+            await runtime.queue.drain(runtime.settings.drain)
+        finally:
+            end(signal.SIGTERM, None)
 
 
-BackgroundRemover.add_asgi_middleware(Front)  # type: ignore[attr-defined]
+compat.bentoml.disable_timeouts()
+compat.bentoml.count_only(_COUNTED_PATHS)
+BackgroundRemover.add_asgi_middleware(create_middleware, runtime=runtime)  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from pipeline.settings import load_settings
+from pipeline.processors import available_processors
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def over_bands(work: Callable[[int, int], T], lines: int, pixels_a_line: int) ->
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    threads = load_settings().threads
+    threads = available_processors()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="band")
     # All of them start now: when memory is short there may be no other.
     all_started = threading.Barrier(threads + 1)

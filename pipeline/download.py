@@ -27,8 +27,8 @@ from pipeline.errors import (
     URLNotAllowed,
 )
 from pipeline.metering import MeteredNetwork, MeteredStream, ReadTooMuch
-from pipeline.settings import Settings
 from pipeline.urls import SourceURL, follow, parse_source_url
+from serving.settings import Settings  # interim
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import StartupError
-from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     import onnx
@@ -54,8 +53,8 @@ class Weights:
     content: bytes
 
 
-def store_model() -> str:
-    """Make sure that the prepared model is in BentoML's store, and return its tag.
+def store_model(model_file: Path | None = None) -> str:
+    """Make sure that the prepared model is in BentoML's store, and return its tag. `model_file` is that of `find_weights`.
 
     Raises StartupError with a sentence that says what to do.
     """
@@ -72,7 +71,7 @@ def store_model() -> str:
     else:
         print(f"model: {MODEL_TAG} is in the store", flush=True)
         return MODEL_TAG
-    weights = find_weights()
+    weights = find_weights(model_file)
     print(f"model: preparing {MODEL_TAG} from {weights.source}", flush=True)
     prepared = prepare(weights.content)
     labels = {
@@ -114,14 +113,14 @@ def check_rembg(name: str) -> None:
         raise StartupError((result.stderr.strip().splitlines() or [f"rembg could not load its model {name}."])[-1])
 
 
-def find_weights() -> Weights:
+def find_weights(model_file: Path | None = None) -> Weights:
     """The first copy of the weights that can be had; each one is checked.
 
-    Raises StartupError if BGR_MODEL_FILE names a wrong file, or if no source has a right one.
+    `model_file`, the setting BGR_MODEL_FILE, is the only source where it is given.
+    Raises StartupError if it names a wrong file, or if no source has a right one.
     """
-    named = load_settings().model_file
-    if named is not None:
-        return Weights("BGR_MODEL_FILE", check_weights(_read(named), f"BGR_MODEL_FILE ({named})"))
+    if model_file is not None:
+        return Weights("BGR_MODEL_FILE", check_weights(_read(model_file), f"BGR_MODEL_FILE ({model_file})"))
     failures = []
     for source, fetch in _sources():
         print(f"model: trying {source}", flush=True)
@@ -326,6 +325,7 @@ def greatest_difference(original: bytes, prepared: bytes) -> float:
 
 if __name__ == "__main__":
     try:
-        store_model()
+        named = os.environ.get("BGR_MODEL_FILE")
+        store_model(Path(named) if named else None)
     except StartupError as exc:
         sys.exit(f"model: {exc}")

@@ -1,7 +1,7 @@
 """Picture -> soft mask: the only file that imports onnxruntime.
 
 The mask is rembg's by definition: the same pre-processing, weights and normalisation (see the README for why rembg itself is not
-imported). `runner_for` gives the runner that the settings name.
+imported). `runner_for` gives the runner of a name.
 """
 
 import functools
@@ -17,7 +17,6 @@ from PIL import Image
 
 from pipeline.errors import OutOfMemory, StartupError
 from pipeline.memory import release_free_memory
-from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -164,11 +163,11 @@ class RembgRunner:
         """Do nothing: rembg's sessions keep their memory."""
 
 
-def runner_for(settings: Settings, model_file: Path) -> Runner:
-    """The runner that `settings.model` names; `model_file` is the prepared u2netp. Raises StartupError."""
-    if settings.model.startswith("rembg:"):
-        return RembgRunner(settings.model.removeprefix("rembg:"))
-    return U2netpRunner(model_file, settings.threads)
+def runner_for(model: str, model_file: Path, threads: int) -> Runner:
+    """The runner of `model`, `u2netp` or `rembg:<name>`; `model_file` is the prepared u2netp. Raises StartupError."""
+    if model.startswith("rembg:"):
+        return RembgRunner(model.removeprefix("rembg:"))
+    return U2netpRunner(model_file, threads)
 
 
 def to_input(small: Image.Image) -> NDArray[np.float32]:

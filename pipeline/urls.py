@@ -15,9 +15,11 @@ import idna
 
 from pipeline.addresses import is_public
 from pipeline.errors import InvalidURL, URLNotAllowed
-from pipeline.settings import HostPort
 
 MAX_LENGTH = 2_048
+
+HostPort = tuple[str, int]
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
@@ -82,7 +84,7 @@ def parse_source_url(text: str, allowed_private: Collection[HostPort] = ()) -> S
     scheme = match["scheme"].lower()
     url = SourceURL(
         scheme=scheme,
-        host=_normalise_host(authority["host"]),
+        host=normalise_host(authority["host"]),
         port=_parse_port(authority["port"], _DEFAULT_PORTS[scheme]),
         target=_normalise_target(match["target"]),
     )
@@ -116,7 +118,11 @@ def _parse_port(digits: str | None, default: int) -> int:
     return int(digits)
 
 
-def _normalise_host(host: str) -> str:
+def normalise_host(host: str) -> str:
+    """A host, an IPv6 address in brackets, in the form that is compared and asked for: ASCII, lower case, no final dot.
+
+    Raises InvalidURL for what is no host, URLNotAllowed for one with a percent sign.
+    """
     if host.startswith("["):
         if "%" in host:
             raise URLNotAllowed

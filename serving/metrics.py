@@ -1,4 +1,4 @@
-"""Our own part of /metrics: requests by code, the steps' durations, the pictures' sizes, the line, the memory.
+"""Our own part of /metrics: requests by code, the steps' durations, the images' sizes, the queue, the memory.
 
 BentoML's part counts HTTP: requests, their durations and statuses by endpoint. Both come in one answer.
 """
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BackgroundRemovalError, URLNotAllowed
-from serving.holdings import Holdings
-from serving.line import Line
+from serving.admission import AdmissionQueue
+from serving.end_reasons import CLIENT_LEFT, CLIENT_TOO_SLOW, OK
+from serving.memory_budget import MemoryBudget
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import GaugeMetricFamily
@@ -19,15 +20,12 @@ if TYPE_CHECKING:
 _DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _MEGAPIXELS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 25.0, 50.0)
 
-# Codes that no error has.
-OK, CALLER_LEFT, CALLER_TOO_SLOW = "ok", "caller_left", "caller_too_slow"
-
 
 class Metrics:
     """The metrics of one worker. Counters may be raised in any thread; the gauges are read when they are asked for."""
 
-    def __init__(self, endpoints: tuple[str, ...], line: Line, holdings: Holdings) -> None:
-        """Count the answers of `endpoints`, and tell of the line and of what is held."""
+    def __init__(self, endpoints: tuple[str, ...], queue: AdmissionQueue, budget: MemoryBudget) -> None:
+        """Count the responses of `endpoints`, and tell of the queue and of what is held."""
         # BentoML says only in the worker, and after service.py is imported, where this library is to keep its values.
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -39,20 +37,20 @@ class Metrics:
         self._steps = Histogram(
             "step_duration_seconds", "What each step of a request took.", ("step",), name, buckets=_DURATIONS, registry=registry
         )
-        self._pictures = Histogram(
-            "picture_megapixels", "The sizes of the pictures cut out.", (), name, buckets=_MEGAPIXELS, registry=registry
+        self._images = Histogram(
+            "picture_megapixels", "The sizes of the images cut out.", (), name, buckets=_MEGAPIXELS, registry=registry
         )
-        self._runs = Counter("model_runs", "Inferences, also those whose caller had left.", (), name, registry=registry)
+        self._runs = Counter("model_runs", "Inferences, also those whose client had left.", (), name, registry=registry)
         self._refused = Counter("refused_addresses", "Requests whose URL the guard refused.", (), name, registry=registry)
-        self._line = line
-        self._holdings = holdings
+        self._queue = queue
+        self._budget = budget
         # A series that begins at its first event hides that event from `rate` and `increase`.
         for endpoint in endpoints:
-            for code in (OK, CALLER_LEFT, CALLER_TOO_SLOW, *(error.code for error in BackgroundRemovalError.__subclasses__())):
+            for code in (OK, CLIENT_LEFT, CLIENT_TOO_SLOW, *(error.code for error in BackgroundRemovalError.__subclasses__())):
                 self._requests.labels(endpoint, code)
 
-    def answered(self, endpoint: str, code: str) -> None:
-        """Count a request by what it came to: `ok`, an error's code, `caller_left` or `caller_too_slow`."""
+    def responded(self, endpoint: str, code: str) -> None:
+        """Count a request by what it came to: `ok`, an error's code, `client_left` or `client_too_slow`."""
         self._requests.labels(endpoint, code).inc()
         if code == URLNotAllowed.code:
             self._refused.inc()
@@ -63,9 +61,9 @@ class Metrics:
         if name == "segment":
             self._runs.inc()
 
-    def picture(self, pixels: int) -> None:
-        """Count a picture that was cut out."""
-        self._pictures.observe(pixels / 1e6)
+    def image(self, pixels: int) -> None:
+        """Count an image that was cut out."""
+        self._images.observe(pixels / 1e6)
 
     def now(self) -> str:
         """The gauges, in Prometheus' text format. Reads files of the kernel, some milliseconds."""
@@ -79,9 +77,9 @@ class Metrics:
         """The gauges, for `prometheus_client`."""
         from prometheus_client.metrics_core import GaugeMetricFamily
 
-        yield GaugeMetricFamily("background_remover_requests_inside", "Requests waiting or at work.", self._line.inside)
-        yield GaugeMetricFamily("background_remover_requests_inside_max", "As many are admitted.", self._line.capacity)
-        yield GaugeMetricFamily("background_remover_held_bytes", "Sources and answers held while others work.", self._holdings.held)
+        yield GaugeMetricFamily("background_remover_requests_active", "Requests waiting or at work.", self._queue.active)
+        yield GaugeMetricFamily("background_remover_requests_active_max", "The most that are admitted.", self._queue.capacity)
+        yield GaugeMetricFamily("background_remover_held_bytes", "Sources and responses held while others work.", self._budget.held)
         memory = GaugeMetricFamily("background_remover_memory_bytes", "Proportional set size (Linux).", labels=("process",))
         for process, number in (("supervisor", os.getppid()), ("worker", os.getpid())):
             if (size := _proportional_set_size(number)) is not None:

@@ -25,11 +25,10 @@ from pipeline.errors import (
     URLNotAllowed,
 )
 from pipeline.options import Options
-from pipeline.settings import Settings
-from serving.answers import PICTURE_HEADERS
-from serving.gate import MAX_JSON_BYTES, UPLOAD_ROUTE, URL_ROUTE
-from serving.reply import REQUEST_ID
-from serving.requests import URLRequest
+from serving.parsing import MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest
+from serving.response_sender import REQUEST_ID
+from serving.responses import CUTOUT_HEADERS
+from serving.settings import Settings
 
 JSON = dict[str, Any]
 
@@ -58,7 +57,7 @@ Every answer but a picture is JSON. An error's is `{{"error": "<one sentence>", 
 """
 
 _HEADERS: dict[str, JSON] = {
-    **{name: {"description": text, "schema": schema} for name, (text, schema) in PICTURE_HEADERS.items()},
+    **{name: {"description": text, "schema": schema} for name, (text, schema) in CUTOUT_HEADERS.items()},
     REQUEST_ID: {"description": "The request's id in the log.", "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"}},
     "Retry-After": {
         "description": "The seconds after which the same request may succeed.",
@@ -83,7 +82,7 @@ def complete(document: JSON, settings: Settings) -> JSON:
     project = tomllib.loads(_PROJECT.read_text())["project"]
     errors = _errors(settings)
     paths = copy.deepcopy(document["paths"])
-    by_url, upload = paths[URL_ROUTE]["post"], paths[UPLOAD_ROUTE]["post"]
+    by_url, upload = paths[URL_ENDPOINT]["post"], paths[UPLOAD_ENDPOINT]["post"]
     by_url["requestBody"] = _body("application/json", "URLRequest", f"At most {MAX_JSON_BYTES:,} bytes.")
     upload["requestBody"] = _body("multipart/form-data", "Upload", f"A picture of at most {settings.max_source_bytes:,} bytes.")
     for operation, unmet in ((by_url, _ROUTING_ERRORS), (upload, _ROUTING_ERRORS | _DOWNLOAD_ERRORS)):
@@ -166,7 +165,7 @@ def _body(media_type: str, schema: str, description: str) -> JSON:
 def _picture() -> JSON:
     formats = get_args(Options.model_fields["format"].annotation)
     content = {f"image/{name}": {"schema": {"type": "string", "format": "binary"}} for name in formats}
-    return {**_success(content, *PICTURE_HEADERS), "description": "The picture, in the format that was asked for."}
+    return {**_success(content, *CUTOUT_HEADERS), "description": "The picture, in the format that was asked for."}
 
 
 def _get(description: str, schema: JSON) -> JSON:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.memory import WORKER_ENVIRONMENT
-from pipeline.settings import Settings
+from serving.settings import Settings
 from tests.bombs import BOMBS, LATE_BOMBS
 from tests.conftest import Record
 from tests.serving import ROOT, environment

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pipeline.addresses import is_public
-from pipeline.settings import Settings
+from serving.settings import Settings
 from tests.serving import ROOT
 
 DEPLOY = ROOT / "deploy"

@@ -12,8 +12,8 @@ import pytest
 from bench.report import report, summary
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
-from pipeline.settings import PREFIX, Settings
-from serving.answers import EXPOSED_HEADERS
+from serving.responses import EXPOSED_HEADERS
+from serving.settings import PREFIX, Settings
 from tests.serving import ROOT
 
 README = (ROOT / "README.md").read_text()

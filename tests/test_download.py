@@ -22,7 +22,7 @@ from pipeline.errors import (
     UnsupportedEncoding,
     URLNotAllowed,
 )
-from pipeline.settings import Settings
+from serving.settings import Settings
 from tests.conftest import Source, freely
 from tests.serving import free_port
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.connections import IDLE_TIMEOUT
+from compat.uvicorn import IDLE_TIMEOUT
 from tests.conftest import Source, encoded, grainy
 from tests.faults import faulty_source_in_a_thread
 from tests.serving import Server, assert_error, serve, upload_request
@@ -33,7 +33,7 @@ def test_callers_who_hang_up_do_not_hold_the_stop_back(photo: bytes) -> None:
             with server.connect() as connection:
                 connection.sendall(request[:length])
                 time.sleep(0.05)
-        assert len(server.logged("code", "caller_left", at_least=3)) >= 3
+        assert len(server.logged("code", "client_left", at_least=3)) >= 3
 
 
 async def test_a_caller_who_leaves_frees_its_place(service: Server, source: Source, photo: bytes) -> None:
@@ -45,7 +45,7 @@ async def test_a_caller_who_leaves_frees_its_place(service: Server, source: Sour
     await gather(16, leave)
     await asyncio.sleep(0.3)
     assert service.upload(photo).status_code == 200
-    assert service.logged("code", "caller_left")
+    assert service.logged("code", "client_left")
 
 
 def test_a_caller_who_leaves_while_waiting_costs_no_work(photo: bytes, large: bytes) -> None:
@@ -60,9 +60,9 @@ def test_a_caller_who_leaves_while_waiting_costs_no_work(photo: bytes, large: by
             for _ in range(10):
                 leaving.enter_context(server.connect()).sendall(upload_request(photo))
         first.join()
-        left = server.logged("code", "caller_left", at_least=10)
+        left = server.logged("code", "client_left", at_least=10)
         assert len(left) == 10
-        assert all(line["timings"].keys() <= {"download"} for line in left)
+        assert all(line["timings"].keys() <= {"receive", "wait"} for line in left)
         time.sleep(0.5)
         assert processor_seconds(server.worker()) - before < 3 * one  # two uploads of 12 megapixels, and no inference besides
 
@@ -89,7 +89,7 @@ def test_a_caller_who_leaves_in_mid_inference_keeps_its_place_until_the_work_has
         with server.connect() as connection:
             connection.sendall(upload_request(large))
             time.sleep(0.1)
-        assert server.logged("code", "caller_left")
+        assert server.logged("code", "client_left")
         assert_error(server.upload(photo), 429, "busy")
         time.sleep(1)
         assert server.upload(photo).status_code == 200
@@ -109,7 +109,7 @@ def test_callers_who_do_not_read_make_way_for_others(photo: bytes, large: bytes,
             connection.connect(("127.0.0.1", server.port))
             connection.sendall(upload_request(large))
         end = time.monotonic() + 20
-        while not server.logged("code", "caller_too_slow") and time.monotonic() < end:
+        while not server.logged("code", "client_too_slow") and time.monotonic() < end:
             assert server.upload(photo).status_code == 200
         assert server.upload(photo).status_code == 200
         assert {line["level"] for line in server.log_lines()} == {"info"}

@@ -12,7 +12,6 @@ from PIL import Image
 from pipeline import model
 from pipeline.errors import StartupError
 from pipeline.segment import U2netpRunner, to_input
-from pipeline.settings import load_settings
 from tests.serving import ROOT, environment
 
 
@@ -116,6 +115,5 @@ def test_without_any_source_the_sentence_says_what_to_do(monkeypatch: pytest.Mon
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setattr(model, "RELEASE", "http://127.0.0.1:9/u2netp.onnx")
-    load_settings.cache_clear()
     with pytest.raises(StartupError, match=r"set BGR_MODEL_FILE"):
         model.find_weights()

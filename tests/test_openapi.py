@@ -10,9 +10,8 @@ from jsonschema import Draft202012Validator
 
 from pipeline.errors import BackgroundRemovalError, ImageTooLarge, SourceHTTPError, SourceTooLarge
 from pipeline.options import Options
-from serving.answers import EXPOSED_HEADERS, error_response
-from serving.exchange import Exchange, current
-from serving.requests import URLRequest
+from serving.parsing import URLRequest
+from serving.responses import EXPOSED_HEADERS, error_response
 from tests.conftest import Source
 from tests.serving import ROOT, Server
 
@@ -162,10 +161,8 @@ ERRORS: list[BackgroundRemovalError] = [
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.code)
 def test_an_error_becomes_the_answer_that_is_documented(document: dict[str, Any], error: BackgroundRemovalError) -> None:
-    token = current.set(Exchange())
     headers = {"X-BentoML-Request-ID": "0" * 16, **({"Allow": "POST"} if error.status == 405 else {})}
     made = error_response(error, headers)
-    current.reset(token)
     response = httpx.Response(made.status_code, headers=made.raw_headers, content=bytes(made.body))
     by_status = {**document["paths"][URL]["post"]["responses"]}
     by_status |= {"404": document["components"]["responses"]["NotFound"]}

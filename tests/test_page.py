@@ -29,7 +29,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from pipeline.errors import BackgroundRemovalError, ImageTooLarge, SourceHTTPError, SourceTooLarge, Unauthorized
 from pipeline.options import Options
-from serving.page import PAGE_PATHS
+from serving.static import PAGE_PATHS
 from tests.conftest import Source, encoded
 from tests.serving import ROOT, Server, assert_error, serve
 

@@ -11,7 +11,6 @@ from PIL import Image, ImageOps
 from pipeline.decode import decode
 from pipeline.errors import OutOfMemory, StartupError
 from pipeline.segment import RembgRunner, U2netpRunner, runner_for, stretch, to_input
-from pipeline.settings import Settings
 from tests.conftest import rembg_mask
 
 
@@ -35,7 +34,7 @@ def test_mask_is_rembgs(photo: bytes, runner: U2netpRunner, rembg_session: Any) 
 def test_rembg_runner_gives_the_same_mask(
     photo: bytes, runner: U2netpRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    other = runner_for(Settings(model="rembg:u2netp"), Path("unused"))
+    other = runner_for("rembg:u2netp", Path("unused"), threads=2)
     assert isinstance(other, RembgRunner)
     assert other.input_size == (320, 320)
     small = Image.open(io.BytesIO(photo)).convert("RGB").resize((320, 320), Image.Resampling.LANCZOS)
@@ -44,13 +43,13 @@ def test_rembg_runner_gives_the_same_mask(
 
 def test_rembg_model_that_does_not_exist() -> None:
     with pytest.raises(StartupError, match=r"no local model of rembg; there are: .*isnet-general-use"):
-        runner_for(Settings(model="rembg:nothing"), Path("unused"))
+        runner_for("rembg:nothing", Path("unused"), threads=2)
 
 
 def test_rembg_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rembg", None)
     with pytest.raises(StartupError, match=r"requirements/rembg\.txt"):
-        runner_for(Settings(model="rembg:u2net"), Path("unused"))
+        runner_for("rembg:u2net", Path("unused"), threads=2)
 
 
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:

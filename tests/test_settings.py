@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import StartupError
-from pipeline.settings import Settings, available_processors, read_settings
+from pipeline.processors import available_processors
+from serving.settings import Settings, read_settings
 
 WRONG = {
     "BGR_MAX_SOURCE_BYTES": ["0", "-1", "many", "1.5"],

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError, SourceTimeout, SourceTooLarge
-from pipeline.settings import Settings
+from serving.settings import Settings
 from tests.conftest import Record, freely
 from tests.faults import CHUNKED, FAULTS, OK, FaultySource, faulty_source, faulty_source_in_a_thread, sends, with_length
 from tests.serving import Server, serve

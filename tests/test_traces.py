@@ -66,7 +66,8 @@ def test_a_request_is_a_trace_with_a_span_a_step(collector: Collector, photo: by
         steps = [span for span in collector.spans if span.parent_span_id == request.span_id and " " not in span.name]
     assert request.span_id.hex() == response.headers["X-BentoML-Request-ID"]
     assert [span.name for span in sorted(steps, key=lambda span: span.start_time_unix_nano)] == [
-        "download",
+        "receive",
+        "wait",
         "decode",
         "segment",
         "select",

@@ -47,7 +47,7 @@ def test_what_requests_come_to_is_counted(watched: Server) -> None:
     requests = scrape(watched)["requests_total"]
     assert requests["ok", "/remove-background/upload"] >= 1
     assert requests["url_not_allowed", "/remove-background"] >= 1
-    codes = {"ok", "caller_left", "caller_too_slow", *(error.code for error in BackgroundRemovalError.__subclasses__())}
+    codes = {"ok", "client_left", "client_too_slow", *(error.code for error in BackgroundRemovalError.__subclasses__())}
     # Every series is there from the start: an alert on the first event of a kind needs the 0 before it.
     assert requests.keys() == {(code, path) for code in codes for path in ("/remove-background", "/remove-background/upload")}
     assert scrape(watched)["refused_addresses_total"][()] >= 1
@@ -57,7 +57,15 @@ def test_steps_and_pictures_are_counted(watched: Server, photo: bytes) -> None:
     before = scrape(watched)
     assert watched.upload(photo).status_code == 200
     after = scrape(watched)
-    assert {labels[-1] for labels in after["step_duration_seconds_count"]} == {"download", "decode", "segment", "select", "encode"}
+    assert {labels[-1] for labels in after["step_duration_seconds_count"]} == {
+        "download",
+        "receive",
+        "wait",
+        "decode",
+        "segment",
+        "select",
+        "encode",
+    }
     for name, labels in (("step_duration_seconds_count", ("segment",)), ("picture_megapixels_count", ()), ("model_runs_total", ())):
         assert after[name][labels] - before[name][labels] == 1
     assert after["picture_megapixels_sum"][()] - before["picture_megapixels_sum"][()] == pytest.approx(0.512 * 0.512)
@@ -66,7 +74,7 @@ def test_steps_and_pictures_are_counted(watched: Server, photo: bytes) -> None:
 
 def test_the_gauges_are_of_now(watched: Server) -> None:
     now = scrape(watched)
-    assert (now["requests_inside"][()], now["requests_inside_max"][()], now["held_bytes"][()]) == (0, 16, 0)
+    assert (now["requests_active"][()], now["requests_active_max"][()], now["held_bytes"][()]) == (0, 16, 0)
     assert 20e6 < now["memory_bytes"]["supervisor",] < now["memory_bytes"]["worker",] < 512e6
 
 

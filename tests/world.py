@@ -26,7 +26,7 @@ import trustme
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError
 from pipeline.model import SAMPLE
-from pipeline.settings import Settings
+from serving.settings import Settings
 from tests.conftest import freely
 from tests.offline import raise_loopback
 from tests.serving import serve

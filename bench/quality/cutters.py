@@ -16,8 +16,10 @@ from pipeline.clock import Clock
 from pipeline.flow import CutOut, cut_out
 from pipeline.model import MODEL_FILE, MODEL_TAG, find_weights
 from pipeline.options import Options
+from pipeline.processors import available_processors
 from pipeline.segment import U2netpRunner
-from pipeline.settings import load_settings
+
+_MAX_PIXELS = 100_000_000  # the set is trusted
 
 Cutter = Callable[[Image.Image], Image.Image]
 
@@ -26,14 +28,14 @@ OURS, OURS_RAW, THEIRS = "ours", "ours, edges=raw", "rembg"
 
 @functools.cache
 def _runner() -> U2netpRunner:
-    return U2netpRunner(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, load_settings().threads)
+    return U2netpRunner(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, available_processors())
 
 
 def answer(picture: Image.Image, options: Options) -> CutOut:
     """The service's answer to a picture, which reaches it without loss."""
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1)
-    return cut_out(file.getvalue(), options, _runner(), load_settings().max_pixels, Clock(deadline=float("inf")))
+    return cut_out(file.getvalue(), options, _runner(), _MAX_PIXELS, Clock(deadline=float("inf")))
 
 
 def _ours(options: Options, picture: Image.Image) -> Image.Image:

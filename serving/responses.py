@@ -1,21 +1,20 @@
-"""A cut-out or an error -> a response: the one place where errors become answers."""
+"""A cutout or an error -> a response: the one place where errors become responses. Building one has no side effect."""
 
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from pipeline.errors import BackgroundRemovalError
-from serving.exchange import current
-from serving.metrics import OK
+from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory
+from serving.logging import LOGGER
 
 if TYPE_CHECKING:  # the supervisor imports this file, and must not pay for the pipeline
     from pipeline.flow import CutOut
 
 
-# What an answer with a picture says of it: each header, and its JSON schema.
-PICTURE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "X-Width": ("The answer's width in pixels.", {"type": "integer", "minimum": 1}),
-    "X-Height": ("The answer's height in pixels.", {"type": "integer", "minimum": 1}),
+# What a response with an image says of it: each header, and its JSON schema.
+CUTOUT_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Width": ("The response's width in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Height": ("The response's height in pixels.", {"type": "integer", "minimum": 1}),
     "X-Foreground-Left": ("The subject's left edge in the upright source, in pixels.", {"type": "integer", "minimum": 0}),
     "X-Foreground-Top": ("The subject's top edge in the upright source, in pixels.", {"type": "integer", "minimum": 0}),
     "X-Foreground-Width": ("The subject's width in the upright source, in pixels.", {"type": "integer", "minimum": 1}),
@@ -24,13 +23,12 @@ PICTURE_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Server-Timing": ("What each step took, in milliseconds.", {"type": "string"}),
 }
 
-# What a page of another origin may read of an answer, besides its body.
-EXPOSED_HEADERS = (*PICTURE_HEADERS, "X-BentoML-Request-ID", "Retry-After")
+# What a page of another origin may read of a response, besides its body.
+EXPOSED_HEADERS = (*CUTOUT_HEADERS, "X-BentoML-Request-ID", "Retry-After")
 
 
-def picture_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Response:
-    """200 with the picture, its figures in headers and the steps' times in Server-Timing."""
-    current.get().code = OK
+def cutout_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Response:
+    """200 with the image, its figures in headers and the steps' times in Server-Timing."""
     return Response(
         cutout.content,
         media_type=cutout.media_type,
@@ -49,8 +47,20 @@ def picture_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Respon
 
 def error_response(error: BackgroundRemovalError, headers: dict[str, str] | None = None) -> Response:
     """The error's status and body, with Retry-After where waiting can help."""
-    current.get().code = error.code
     extra = dict(headers or {})
     if error.retry_after is not None:
         extra["Retry-After"] = str(error.retry_after)
     return JSONResponse(error.body, status_code=error.status, headers=extra)
+
+
+def to_error(fault: Exception) -> BackgroundRemovalError:
+    """What a client is told of an exception. The log is told of what the client is not: a cause, or a defect of ours."""
+    match fault:
+        case BackgroundRemovalError():
+            if fault.__cause__ is not None:
+                LOGGER.info("%s: %r", fault.code, fault.__cause__)
+            return fault
+        case MemoryError():
+            return OutOfMemory()
+    LOGGER.error("A defect: this request could not be answered", exc_info=fault)
+    return InternalError()

@@ -5,15 +5,23 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
+from compat.starlette import FormReader, content
 from pipeline.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from pipeline.options import Options
 from pipeline.urls import MAX_LENGTH as MAX_URL_LENGTH
 
+URL_ENDPOINT = "/remove-background"
+UPLOAD_ENDPOINT = "/remove-background/upload"
+
+MAX_JSON_BYTES = 64 * 1024
+# An upload's body has its file, the form's boundaries and the options.
+FORM_BYTES = 64 * 1024
+
 # A form has one file and one field an option, of some characters; more fields and longer ones are refused unread. A field is
-# decoded by the charset that the caller names, and Python's punycode takes half a minute for a megabyte.
+# decoded by the charset that the client names, and Python's punycode takes half a minute for a megabyte.
 _MAX_FIELDS = 32
 _MAX_FIELD_BYTES = 1024
 
@@ -54,10 +62,9 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
     """
     if _media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType("The request's content type must be multipart/form-data.")
-    parser = MultiPartParser(request.headers, request.stream(), max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES)
-    parser.spool_max_size = max_bytes  # in memory, where it is counted: a container's /tmp may be memory that nobody counts
+    limits = {"max_fields": _MAX_FIELDS, "max_field_bytes": _MAX_FIELD_BYTES, "max_file_bytes": max_bytes + FORM_BYTES}
     try:
-        form = await parser.parse()
+        form = await FormReader(request.headers, request.stream(), **limits).read()
     except (MultiPartException, LookupError, ValueError) as exc:
         raise InvalidRequest("The body is no valid form with one file, `image`, and the options as fields.") from exc
     try:
@@ -74,7 +81,7 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
             options = Options.model_validate({name: _decoded(value) for name, value in fields.items()}, strict=True)
         except ValidationError as exc:
             raise InvalidRequest(_first_fault(exc)) from None
-        return await image.read(), options
+        return content(image), options
     finally:
         await form.close()
 

@@ -1,4 +1,4 @@
-"""A request's steps, told as they end: to the metrics, and as spans of BentoML's trace of the request."""
+"""A request's place in BentoML's trace of it: its id, and a span for each step."""
 
 import time
 from collections.abc import Callable
@@ -8,18 +8,23 @@ from opentelemetry import trace
 from serving.metrics import Metrics
 
 
-def observer(metrics: Metrics, tracer: trace.Tracer) -> Callable[[str, float, float], None]:
-    """What a request's clock calls, in any thread, with a step's name, start and end (`time.monotonic`, seconds).
+def current_request_id() -> str:
+    """The id that BentoML gives the current request: its trace span's."""
+    return format(trace.get_current_span().get_span_context().span_id, "016x")
+
+
+def step_recorder(metrics: Metrics, tracer: trace.Tracer) -> Callable[[str, float, float], None]:
+    """What the request's clock calls, in any thread, with a step's name, start and end (`time.monotonic`, seconds).
 
     The span is made when its step has ended, as a child of the request's, so that the pipeline need not know of traces.
     """
     request = trace.get_current_span()
     context = trace.set_span_in_context(request)
 
-    def observe(name: str, started: float, ended: float) -> None:
+    def record_step(name: str, started: float, ended: float) -> None:
         metrics.step(name, ended - started)
         if request.get_span_context().trace_flags.sampled:
             now = time.time_ns() - round((time.monotonic() - ended) * 1e9)
             tracer.start_span(name, context, start_time=now - round((ended - started) * 1e9)).end(now)
 
-    return observe
+    return record_step

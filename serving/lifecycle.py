@@ -1,0 +1,164 @@
+"""One request, from its first byte to its last: the only owner of its deadline, its end and the reason for it.
+
+admit      the API method that serves it asks for a place, a deadline and the right to read the body
+run        the app answers, until it is done or `end` is called
+end        a reason ends it early: its deadline, the client, a slow peer, the process. The first reason counts, and
+           `end_reasons.py` says what it means for the response, the log line and the metric
+"""
+
+import asyncio
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipeline.clock import Clock
+from pipeline.errors import BackgroundRemovalError
+from serving.end_reasons import ENDINGS, Ending, EndReason
+from serving.memory_budget import Reservation
+from serving.request_body import RequestBody
+from serving.response_sender import ResponseSender
+from serving.responses import to_error
+from serving.tracing import current_request_id, step_recorder
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
+
+# A client that takes longer than this to read its response is cut off: until then the response stays in memory.
+WRITE_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What a request has once it is admitted: its time and its share of the memory."""
+
+    clock: Clock
+    reservation: Reservation
+
+
+class RequestLifecycle:
+    """One request and its response. All methods belong to the event loop's thread."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, runtime: "Runtime") -> None:
+        self.scope = scope
+        self.headers = Headers(scope=scope)
+        self.started = time.monotonic()
+        self.request_id = current_request_id()
+        # For the log line and the metric: what admitted the request, and what it came to.
+        self.endpoint: str | None = None
+        self.code: str | None = None
+        self.admission: Admission | None = None
+        self.reason: EndReason | None = None
+        self.body = RequestBody(receive, self.headers, self)
+        self.response = ResponseSender(send, self)
+        self._runtime = runtime
+        self._error: BackgroundRemovalError | None = None
+        self._scope_of_app: asyncio.Timeout | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_evicted = False
+
+    @property
+    def holds_place(self) -> bool:
+        """Whether it counts as active."""
+        return not self._is_evicted
+
+    def admit(self, endpoint: str, max_body_bytes: int) -> Admission:
+        """Let the request in, as one of `endpoint`. A request that no endpoint has let in cannot send a body.
+
+        Raises Unauthorized, Busy, ShuttingDown, or RequestTooLarge for a body that is declared larger.
+        """
+        runtime = self._runtime
+        self.endpoint = endpoint
+        runtime.api_keys.check(self.headers)
+        self.body.allow(max_body_bytes)
+        runtime.queue.admit(self)
+        deadline = self.started + runtime.settings.deadline
+        self._end_at(deadline, EndReason.DEADLINE)
+        clock = Clock(deadline, step_recorder(runtime.metrics, runtime.tracer))
+        self.admission = Admission(clock, runtime.budget.open(self.evict))
+        return self.admission
+
+    def end(self, reason: EndReason, error: BackgroundRemovalError | None = None) -> None:
+        """End the request early; `error` says more than the reason's own. Nothing happens where it has ended already."""
+        if self.reason is not None or self._scope_of_app is None or self.response.is_complete:
+            return
+        self.reason, self._error = reason, error
+        self._scope_of_app.reschedule(asyncio.get_running_loop().time())
+
+    def evict(self) -> None:
+        """End the request, because others need what it holds and its peer is slow."""
+        self._is_evicted = True
+        if self.response.status is not None:
+            self.end(EndReason.SLOW_READER)
+        else:
+            self.end(EndReason.SLOW_SOURCE if self.body.is_whole else EndReason.SLOW_SENDER)
+
+    def shut_down(self) -> None:
+        """End the request, because the process ends."""
+        self.end(EndReason.SHUTTING_DOWN)
+
+    def begin_response(self) -> None:
+        """From now on, what counts is how fast the client reads."""
+        if self.admission is not None:
+            self._end_at(time.monotonic() + WRITE_TIMEOUT, EndReason.SLOW_READER)
+
+    def sent(self, size: int) -> None:
+        """The client has taken `size` bytes of the response."""
+        if self.admission is not None:
+            self.admission.reservation.sent(size)
+
+    async def run(self, app: ASGIApp) -> None:
+        """Have the app respond, to its end or to the reason that ends it early; then see that the client knows."""
+        fault: Exception | None = None
+        try:
+            async with asyncio.timeout(None) as self._scope_of_app:
+                await app(self.scope, self.body.receive, self.response.send)
+        except Exception as exc:
+            fault = exc
+        finally:
+            self._let_go()
+        try:
+            if self.reason is not None:
+                await self._tell(ENDINGS[self.reason])
+            elif fault is not None:
+                await self._send_or_break_off(to_error(fault))
+        finally:
+            self._runtime.queue.leave(self)
+
+    def _let_go(self) -> None:
+        """Give back all but the place, which the client's response may still need."""
+        self._scope_of_app = None
+        self.body.stop_watching()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.admission is not None:
+            self.admission.reservation.close()
+
+    async def _tell(self, ending: Ending) -> None:
+        if ending.error is not None:
+            await self._send_or_break_off(self._error or ending.error())
+        elif self.reason is EndReason.CLIENT_LEFT:
+            await self.response.send_to_nobody()
+        else:
+            self._runtime.connections.abort(self.scope)
+        self.code = ending.code
+
+    async def _send_or_break_off(self, error: BackgroundRemovalError) -> None:
+        """Send an error. A response that is under way is broken off instead: it would seem to be whole."""
+        if self.response.status is None:
+            await self.response.send_error(error)
+        else:
+            self.code = error.code
+            self._runtime.connections.abort(self.scope)
+
+    def _end_at(self, when: float, reason: EndReason) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(when, self.end, reason)
+
+
+# The request that this code runs for. The executor's threads have it too.
+request_context: ContextVar[RequestLifecycle] = ContextVar("request")
