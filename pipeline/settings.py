@@ -11,10 +11,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from pipeline.errors import StartupError
+from pipeline.urls import HostPort
 
 PREFIX = "BGR_"
-
-HostPort = tuple[str, int]
 
 
 def available_processors(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
