@@ -9,14 +9,14 @@ no redirect that was not checked here.
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
 import httpcore
 import httpx
 
-from pipeline.addresses import is_public
+from pipeline.addresses import Address, is_public
 from pipeline.errors import (
     SourceHTTPError,
     SourceTimeout,
@@ -27,48 +27,58 @@ from pipeline.errors import (
     URLNotAllowed,
 )
 from pipeline.metering import MeteredNetwork, MeteredStream, ReadTooMuch
-from pipeline.settings import Settings
-from pipeline.urls import SourceURL, follow, parse_source_url
+from pipeline.urls import HostPort, SourceURL, follow, parse_source_url
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-Address = IPv4Address | IPv6Address
 Reserve = Callable[[int], Awaitable[None]]
 Resolver = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class Downloader:
-    """Fetches pictures for many requests at a time; holds no state from one to the next.
+    """Fetches images for many requests at a time; keeps no state from one to the next.
 
-    `resolve` and `tls` are the system's own unless a test gives others.
+    A source has at most `max_bytes` bytes and `timeout` seconds, over all hops. `allowed_private_hosts`
+    are the (host, port) pairs that need not be public. `resolve` and `tls` are the system's own unless
+    a test gives others.
     """
 
-    def __init__(self, settings: Settings, resolve: Resolver | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self._settings = settings
-        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each, and a download has
-        # 10. With as many threads, those that nobody waits for any more never keep a new one waiting.
-        self._resolve = resolve or SystemResolver(threads=4 * settings.max_waiting)
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        timeout: float,
+        allowed_private_hosts: Collection[HostPort] = (),
+        lookup_threads: int = 64,
+        resolve: Resolver | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._allowed = allowed_private_hosts
+        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each, and a
+        # download has 10. With four threads for each download, abandoned look-ups never delay a new one.
+        self._resolve = resolve or SystemResolver(lookup_threads)
         self._transport = _Transport(tls or httpx.create_ssl_context())
 
     async def download(self, url: str, reserve: Reserve) -> bytes:
-        """Return the bytes at `url`, at least 0 and at most `max_source_bytes` of them.
+        """Return the bytes at `url`, at least 0 and at most `max_bytes` of them.
 
         `reserve` is awaited with the size that the source declares, or else with the most it may have, before its body is read.
 
         Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, SourceTooLarge, UnsupportedEncoding,
-        SourceUnreachable, or SourceTimeout once `download_timeout` seconds have passed over all hops together, without those that
+        SourceUnreachable, or SourceTimeout once `timeout` seconds have passed over all hops together, without those that
         `reserve` took.
         """
-        allowed = self._settings.allowed_private_hosts
-        source = parse_source_url(url, allowed)
+        source = parse_source_url(url, self._allowed)
         try:
-            async with asyncio.timeout(self._settings.download_timeout) as timeout:
+            async with asyncio.timeout(self._timeout) as timeout:
                 for _ in range(MAX_REDIRECTS + 1):
                     answer = await self._get(source, _untimed(reserve, timeout))
                     if isinstance(answer, bytes):
                         return answer
-                    source = follow(source, answer, allowed)
+                    source = follow(source, answer, self._allowed)
         except TimeoutError as exc:
             raise SourceTimeout from exc
         raise TooManyRedirects
@@ -110,12 +120,12 @@ class Downloader:
         if source.address is not None:
             return [source.address]  # parse_source_url has judged it
         addresses = await self._resolve(source.host, source.port)
-        if (source.host, source.port) not in self._settings.allowed_private_hosts and not all(map(is_public, addresses)):
+        if (source.host, source.port) not in self._allowed and not all(map(is_public, addresses)):
             raise URLNotAllowed
         return addresses
 
     async def _read(self, response: httpx.Response, reserve: Reserve) -> bytes:
-        limit = self._settings.max_source_bytes
+        limit = self._max_bytes
         declared = response.headers.get("content-length", "")
         expected = int(declared) if declared.isdecimal() else limit
         if expected > limit:

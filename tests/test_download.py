@@ -11,7 +11,8 @@ import httpx
 import pytest
 import trustme
 
-from pipeline.download import Address, Downloader, SystemResolver
+from pipeline.addresses import Address
+from pipeline.download import Downloader, SystemResolver
 from pipeline.errors import (
     BackgroundRemovalError,
     SourceHTTPError,
@@ -22,22 +23,24 @@ from pipeline.errors import (
     UnsupportedEncoding,
     URLNotAllowed,
 )
-from pipeline.settings import Settings
 from tests.conftest import Source, freely
 from tests.serving import free_port
 
 
+def downloader(**options: Any) -> Downloader:
+    return Downloader(**{"max_bytes": 20_000_000, "timeout": 2, **options})
+
+
 @pytest.fixture
 def fetch(source: Source) -> Callable[..., Awaitable[bytes]]:
-    """Fetch a path of `source` through a downloader with the given settings."""
+    """Fetch a path of `source` through a downloader with the given options."""
 
-    async def fetch_path(path: str, **settings: Any) -> bytes:
-        allowed = (("127.0.0.1", source.port),)
-        downloader = Downloader(Settings(allowed_private_hosts=allowed, **{"download_timeout": 2, **settings}))
+    async def fetch_path(path: str, **options: Any) -> bytes:
+        fetching = downloader(allowed_private_hosts=[("127.0.0.1", source.port)], **options)
         try:
-            return await downloader.download(source.url(path), freely)
+            return await fetching.download(source.url(path), freely)
         finally:
-            await downloader.close()
+            await fetching.close()
 
     return fetch_path
 
@@ -81,7 +84,7 @@ async def test_no_cookie_proxy_or_netrc(fetch: Any, source: Source, monkeypatch:
 )
 async def test_faults(fetch: Any, path: str, error: type[BackgroundRemovalError]) -> None:
     with pytest.raises(error):
-        await fetch(path, download_timeout=1)
+        await fetch(path, timeout=1)
 
 
 async def test_the_source_status_is_told(fetch: Any) -> None:
@@ -95,16 +98,16 @@ async def test_three_redirects_are_followed(fetch: Any, photo: bytes) -> None:
 
 
 async def test_the_byte_limit_holds_declared_or_not(fetch: Any, photo: bytes) -> None:
-    assert await fetch("/photo.jpg", max_source_bytes=len(photo)) == photo
+    assert await fetch("/photo.jpg", max_bytes=len(photo)) == photo
     for path in ("/photo.jpg", "/endless"):
         with pytest.raises(SourceTooLarge):
-            await fetch(path, max_source_bytes=len(photo) - 1)
+            await fetch(path, max_bytes=len(photo) - 1)
 
 
 async def test_nobody_listens() -> None:
     port = free_port()
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(allowed_private_hosts=(("127.0.0.1", port),))).download(f"http://127.0.0.1:{port}/", freely)
+        await downloader(allowed_private_hosts=[("127.0.0.1", port)]).download(f"http://127.0.0.1:{port}/", freely)
 
 
 @pytest.fixture
@@ -145,7 +148,7 @@ async def test_a_name_with_any_address_that_is_not_public_is_never_connected_to(
     made = next(connects)
     for url in ("http://127.0.0.1.nip.io/x.png", "https://images.stylespire.com/x.png"):
         with pytest.raises(URLNotAllowed):
-            await Downloader(Settings(), resolve=answering(addresses)).download(url, freely)
+            await downloader(resolve=answering(addresses)).download(url, freely)
     assert made == []
 
 
@@ -154,7 +157,7 @@ async def test_the_connection_goes_to_the_checked_addresses_in_turn(connects: An
     # The second look-up would be private: it must never be made.
     resolve = answering(["1.1.1.1", "1.0.0.1"], ["127.0.0.1"])
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(), resolve=resolve).download("http://images.stylespire.com/x.png", freely)
+        await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)
     assert [address[0] for address in made] == ["1.1.1.1", "1.0.0.1"]
 
 
@@ -167,7 +170,7 @@ async def test_outside_table(data: Path, connects: Any) -> None:
         made.clear()
         addresses = ["10.0.0.1"] if row["group"] == "dns-stub" else ["1.1.1.1"]
         try:
-            await Downloader(Settings(), resolve=answering(addresses)).download(row["url"], freely)
+            await downloader(resolve=answering(addresses)).download(row["url"], freely)
             verdict = "answered"
         except SourceUnreachable:
             verdict = "allowed"  # it went as far as connecting, and the recorder refused
@@ -185,7 +188,7 @@ async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(), resolve=SystemResolver(1)).download("http://nowhere.stylespire.com/", freely)
+        await downloader(resolve=SystemResolver(1)).download("http://nowhere.stylespire.com/", freely)
 
 
 @pytest.mark.parametrize(("certified", "fits"), [("images.stylespire.com", True), ("other.stylespire.com", False)])
@@ -205,8 +208,8 @@ async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certi
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_tls)
     port = server.sockets[0].getsockname()[1]
     host = "images.stylespire.com"
-    settings = Settings(allowed_private_hosts=((host, port),), download_timeout=3)
-    download = Downloader(settings, resolve=answering(["127.0.0.1"]), tls=client_tls).download(f"https://{host}:{port}/x", freely)
+    fetching = downloader(allowed_private_hosts=[(host, port)], resolve=answering(["127.0.0.1"]), tls=client_tls)
+    download = fetching.download(f"https://{host}:{port}/x", freely)
     try:
         if fits:
             assert await download == photo
@@ -225,5 +228,5 @@ async def test_no_exception_of_httpx_gets_out(error: type[httpx.TransportError],
 
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
     with pytest.raises(SourceUnreachable) as caught:
-        await Downloader(Settings(), resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
+        await downloader(resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
     assert "10.0.0.1" not in str(caught.value.body)

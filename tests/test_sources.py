@@ -12,7 +12,6 @@ import pytest
 
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError, SourceTimeout, SourceTooLarge
-from pipeline.settings import Settings
 from tests.conftest import Record, freely
 from tests.faults import CHUNKED, FAULTS, OK, FaultySource, faulty_source, faulty_source_in_a_thread, sends, with_length
 from tests.serving import Server, serve
@@ -44,9 +43,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-def downloader(source: FaultySource, **settings: Any) -> Downloader:
-    defaults = {"max_source_bytes": LIMIT, "download_timeout": TIMEOUT, "allowed_private_hosts": (("127.0.0.1", source.port),)}
-    return Downloader(Settings(**{**defaults, **settings}))
+def downloader(source: FaultySource, timeout: float = TIMEOUT) -> Downloader:
+    return Downloader(max_bytes=LIMIT, timeout=timeout, allowed_private_hosts=[("127.0.0.1", source.port)])
 
 
 async def closed(source: FaultySource) -> bool:
@@ -95,7 +93,7 @@ async def test_answers_with_random_faults_end_in_bytes_or_in_the_contracts_error
             answer[at : at + random.choice((0, 1, 5))] = random.choice((random.randbytes(1), answer[at : at + 9], b"\r\n", b""))
         source.faults["changed"] = sends(bytes(answer))
         with contextlib.suppress(BackgroundRemovalError):
-            assert isinstance(await downloader(source, download_timeout=0.3).download(source.url("changed"), freely), bytes)
+            assert isinstance(await downloader(source, timeout=0.3).download(source.url("changed"), freely), bytes)
 
 
 async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(source: FaultySource, record_property: Record) -> None:
@@ -112,7 +110,7 @@ async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(sourc
 
     ticking = asyncio.ensure_future(tick())
     with pytest.raises(BackgroundRemovalError):
-        await downloader(source, download_timeout=0.5).download(source.url("chunks_of_a_byte"), freely)
+        await downloader(source, timeout=0.5).download(source.url("chunks_of_a_byte"), freely)
     ticking.cancel()
     record_property("source of one-byte chunks: milliseconds that others waited", longest * 1000)
     assert longest < 0.3

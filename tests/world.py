@@ -26,7 +26,6 @@ import trustme
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError
 from pipeline.model import SAMPLE
-from pipeline.settings import Settings
 from tests.conftest import freely
 from tests.offline import raise_loopback
 from tests.serving import serve
@@ -259,7 +258,7 @@ async def main() -> dict[str, Any]:
         recorder.connects.clear()
         return await run(), dict(recorder.connects)
 
-    downloader = Downloader(Settings(download_timeout=3), tls=tls)
+    downloader = Downloader(max_bytes=20_000_000, timeout=3, tls=tls)
     silent = [f"http://silent-{number}{SUFFIX}/photo.jpg" for number in range(16)]
     flips = [f"http://flip-{number}{SUFFIX}/photo.jpg" for number in range(FLIPS)]
     of_names, connects = await recorded(lambda: verdicts(list(PATHS), downloader))
