@@ -1,22 +1,20 @@
 """URL -> bytes, safely: the only file that imports httpx.
 
-The guard stands where the connection is made. Each hop's host is resolved once, every answer must be public, and the connection
-goes to one of those very addresses while TLS and the Host header keep the name; a second look-up that answers otherwise
-(DNS rebinding) has no part in it. The transport is used without httpx's client, so there are no cookies, no proxy, no netrc and
-no redirect that was not checked here.
+network.py judges the addresses of each connection; this file asks, follows redirects and keeps the
+limits. The transport is used without httpx's client, so there are no cookies, no proxy, no netrc and
+no redirect that is not checked here. A connection serves one request and is closed.
 """
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
+from contextlib import contextmanager
 
+import h11
 import httpcore
 import httpx
 
-from pipeline.addresses import Address, is_public
 from pipeline.errors import (
     SourceHTTPError,
     SourceTimeout,
@@ -24,16 +22,30 @@ from pipeline.errors import (
     SourceUnreachable,
     TooManyRedirects,
     UnsupportedEncoding,
-    URLNotAllowed,
 )
-from pipeline.metering import MeteredNetwork, MeteredStream, ReadTooMuch
+from pipeline.metering import MeteredStream
+from pipeline.network import GuardedNetwork, Resolver, SystemResolver
 from pipeline.urls import HostPort, SourceURL, follow, parse_source_url
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
+# Everything that httpcore, which gives its exceptions no common base, and what it stands on may raise.
+_LIBRARY_ERRORS = (
+    httpcore.ConnectionNotAvailable,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    h11.ProtocolError,
+    OSError,  # sockets' errors, and TLS's: ssl.SSLError
+)
+
 Reserve = Callable[[int], Awaitable[None]]
-Resolver = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class Downloader:
@@ -59,8 +71,9 @@ class Downloader:
         self._allowed = allowed_private_hosts
         # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each, and a
         # download has 10. With four threads for each download, abandoned look-ups never delay a new one.
-        self._resolve = resolve or SystemResolver(lookup_threads)
-        self._transport = _Transport(tls or httpx.create_ssl_context())
+        self._lookups = ThreadPoolExecutor(lookup_threads, thread_name_prefix="resolve")
+        network = GuardedNetwork(resolve or SystemResolver(self._lookups), allowed_private_hosts)
+        self._transport = _Transport(tls or httpx.create_ssl_context(), network)
 
     async def download(self, url: str, reserve: Reserve) -> bytes:
         """Return the bytes at `url`, at least 0 and at most `max_bytes` of them.
@@ -84,12 +97,13 @@ class Downloader:
         raise TooManyRedirects
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._transport.aclose()
+        """Wait for no look-up any longer. Connections end with their downloads."""
+        self._lookups.shutdown(wait=False, cancel_futures=True)
 
     async def _get(self, source: SourceURL, reserve: Reserve) -> bytes | str:
         """One hop: the picture's bytes, or the Location that a redirect names."""
-        response = await self._connect(source)
+        with _translated():
+            response = await self._transport.handle_async_request(_request(source))
         try:
             location: str | None = response.headers.get("location")
             if response.status_code in _REDIRECTS and location is not None:
@@ -104,26 +118,6 @@ class Downloader:
         finally:
             await response.aclose()
 
-    async def _connect(self, source: SourceURL) -> httpx.Response:
-        addresses = await self._checked_addresses(source)
-        for last, address in zip([False] * (len(addresses) - 1) + [True], addresses, strict=True):
-            try:
-                return await self._transport.handle_async_request(_request(source, address))
-            except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-                if last:
-                    raise SourceUnreachable from exc
-            except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError, ReadTooMuch) as exc:
-                raise SourceUnreachable from exc
-        raise SourceUnreachable
-
-    async def _checked_addresses(self, source: SourceURL) -> Sequence[Address]:
-        if source.address is not None:
-            return [source.address]  # parse_source_url has judged it
-        addresses = await self._resolve(source.host, source.port)
-        if (source.host, source.port) not in self._allowed and not all(map(is_public, addresses)):
-            raise URLNotAllowed
-        return addresses
-
     async def _read(self, response: httpx.Response, reserve: Reserve) -> bytes:
         limit = self._max_bytes
         declared = response.headers.get("content-length", "")
@@ -132,18 +126,14 @@ class Downloader:
             raise SourceTooLarge(limit)
         await reserve(expected)
         stream: MeteredStream = response.extensions["network_stream"]
-        stream.meter.left += limit
+        stream.meter.start_body(limit)
         body = bytearray()
-        try:
+        with _translated():
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > limit:
                     raise SourceTooLarge(limit)
                 await asyncio.sleep(0)  # a source of tiny chunks must not keep the event loop to itself
-        except ReadTooMuch as exc:
-            raise SourceTooLarge(limit) from exc
-        except httpx.TransportError as exc:
-            raise SourceUnreachable from exc
         return bytes(body)
 
 
@@ -161,53 +151,61 @@ def _untimed(reserve: Reserve, timeout: asyncio.Timeout) -> Reserve:
     return reserve_untimed
 
 
-class _Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport over a network that counts; httpx takes no network of its caller's, its pool does."""
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Make every error of the libraries SourceUnreachable; the contract's own errors pass."""
+    try:
+        yield
+    except _LIBRARY_ERRORS as exc:
+        raise SourceUnreachable from exc
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
-        # Nothing is kept alive: a pooled connection belongs to an address, and another name may share it.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls, max_connections=None, max_keepalive_connections=0, network_backend=MeteredNetwork()
+
+class _Transport(httpx.AsyncBaseTransport):
+    """A transport for httpx over a network of ours, which httpx's own cannot be given; one connection a request."""
+
+    def __init__(self, tls: ssl.SSLContext, network: httpcore.AsyncNetworkBackend) -> None:
+        self._tls = tls
+        self._network = network
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request without a body. Raises httpcore's errors, and what the network raises."""
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
+        )
+        connection = httpcore.AsyncHTTPConnection(url.origin, self._tls, network_backend=self._network)
+        try:
+            response = await connection.handle_async_request(httpcore.Request(request.method, url, headers=request.headers.raw))
+        except BaseException:
+            await connection.aclose()
+            raise
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response, connection), extensions=response.extensions
         )
 
 
-class SystemResolver:
-    """Looks names up as the system does, in threads of its own so that slow name servers delay nobody else."""
+class _Body(httpx.AsyncByteStream):
+    """A response's body as it arrives; closing it closes the connection."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+    def __init__(self, response: httpcore.Response, connection: httpcore.AsyncHTTPConnection) -> None:
+        self._response = response
+        self._connection = connection
 
-    async def __call__(self, host: str, port: int) -> Sequence[Address]:
-        """Return every address of `host`, in the system's order of preference; at least one.
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._response.aiter_stream():
+            yield chunk
 
-        Raises SourceUnreachable if there is none.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            answers = await loop.run_in_executor(self._threads, _look_up, host, port)
-        except (OSError, UnicodeError) as exc:
-            raise SourceUnreachable("The source's host name could not be resolved.") from exc
-        return answers
+    async def aclose(self) -> None:
+        await self._connection.aclose()
 
 
-def _look_up(host: str, port: int) -> Sequence[Address]:
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ip_address(answer[4][0]) for answer in answers]
-
-
-def _request(source: SourceURL, address: Address) -> httpx.Request:
+def _request(source: SourceURL) -> httpx.Request:
     return httpx.Request(
         "GET",
-        httpx.URL(scheme=source.scheme, host=str(address), port=source.port, raw_path=source.target.encode()),
+        httpx.URL(scheme=source.scheme, host=source.host, port=source.port, raw_path=source.target.encode()),
         headers={
-            "Host": source.netloc,
             "User-Agent": "background-remover",
             "Accept": "image/*",
             "Accept-Encoding": "identity",
             "Connection": "close",
         },
-        # TLS asks for, and checks the certificate of, the name and not the address. One bound on each address's connection
-        # leaves time for the next; every other wait ends with the deadline over the whole download.
-        extensions={"sni_hostname": source.host, "timeout": {"connect": 4.0}},
     )

@@ -2,12 +2,11 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator
 from random import Random
-from typing import Any
 
-import httpcore
 import pytest
 
 from pipeline.download import Downloader
@@ -23,23 +22,16 @@ MORE_BYTES, MORE_SECONDS = 65_536, 0.5
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of all reads from the network."""
+    """The sizes of all reads from sockets."""
     sizes: list[int] = []
-    connect = httpcore.AnyIOBackend.connect_tcp
+    receive = asyncio.SelectorEventLoop.sock_recv
 
-    async def recorded(*arguments: Any) -> httpcore.AsyncNetworkStream:
-        stream = await connect(*arguments)
-        read_on = stream.read
+    async def record(loop: asyncio.SelectorEventLoop, sock: socket.socket, size: int) -> bytes:
+        data = await receive(loop, sock, size)
+        sizes.append(len(data))
+        return data
 
-        async def record(max_bytes: int, timeout: float | None = None) -> bytes:
-            data = await read_on(max_bytes, timeout)
-            sizes.append(len(data))
-            return data
-
-        monkeypatch.setattr(stream, "read", record)
-        return stream
-
-    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", recorded)
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_recv", record)
     return sizes
 
 
@@ -121,7 +113,7 @@ async def test_a_length_that_is_too_short_ends_the_picture(source: FaultySource)
     assert await downloader(source).download(source.url("short"), freely) == b"only"
 
 
-async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(source: FaultySource) -> None:
+async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(source: FaultySource, read: list[int]) -> None:
     whole = b"x" * LIMIT
     chunks = b"".join(b"1000\r\n" + whole[at : at + 4096] + b"\r\n" for at in range(0, LIMIT - 4096, 4096))
     source.faults["chunks"] = sends(CHUNKED, chunks, b"0\r\nX-Trailer: 1\r\n\r\n")
@@ -131,6 +123,7 @@ async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(sour
     assert await downloader(source).download(source.url("whole"), freely) == whole
     with pytest.raises(SourceTooLarge):
         await downloader(source).download(source.url("one_more"), freely)
+    assert 3 * LIMIT < sum(read) < 3 * LIMIT + MORE_BYTES  # each byte is read once, and each was recorded
 
 
 async def test_all_hops_share_one_deadline(source: FaultySource) -> None:

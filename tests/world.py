@@ -46,6 +46,8 @@ ZONE: dict[str, list[tuple[str, str]]] = {
     "metadata": [("A", "169.254.169.254")],
     "azure": [("A", "168.63.129.16")],
     "nat64": [("AAAA", "64:ff9b::a00:1")],
+    "dns64": [("A", PUBLIC), ("AAAA", "64:ff9b::5db8:d822")],
+    "mixed-dns64": [("A", PUBLIC), ("AAAA", "64:ff9b::a00:1")],
     "mapped": [("AAAA", "::ffff:a00:1")],
     "sixtofour": [("AAAA", "2002:a00:1::1")],
     "mixed": [("A", PUBLIC), ("A", "10.0.0.1")],
@@ -80,7 +82,10 @@ REDIRECTS = {
 }
 
 PATHS = {
-    **{f"http://{name}.stylespire.com/photo.jpg": "ok" for name in ("pictures", "six", "both", "many", "alias", "alias-of-alias")},
+    **{
+        f"http://{name}.stylespire.com/photo.jpg": "ok"
+        for name in ("pictures", "six", "both", "many", "dns64", "alias", "alias-of-alias")
+    },
     **{f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed" for name in ZONE if name.startswith(("mixed", "alias-to-"))},
     **{
         f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed"
