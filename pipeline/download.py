@@ -6,10 +6,11 @@ no redirect that is not checked here. A connection serves one request and is clo
 """
 
 import asyncio
+import io
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import h11
 import httpcore
@@ -78,32 +79,32 @@ class Downloader:
     async def download(self, url: str, reserve: Reserve) -> bytes:
         """Return the bytes at `url`, at least 0 and at most `max_bytes` of them.
 
-        `reserve` is awaited with the size that the source declares, or else with the most it may have, before its body is read.
+        `reserve(n)` is awaited for each `n` bytes that have arrived, before they are kept; it may wait
+        until there is memory for them. Nothing is reserved ahead, and nothing is given back, whatever
+        the outcome. Until it returns, nothing more is read of the source and its time stands still.
 
-        Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, SourceTooLarge, UnsupportedEncoding,
-        SourceUnreachable, or SourceTimeout once `timeout` seconds have passed over all hops together, without those that
-        `reserve` took.
+        Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, UnsupportedEncoding,
+        SourceUnreachable, SourceTooLarge (at once where the source declares its size), SourceTimeout once
+        `timeout` seconds have passed over all hops together, and what `reserve` raises.
         """
         source = parse_source_url(url, self._allowed)
-        try:
-            async with asyncio.timeout(self._timeout) as timeout:
-                for _ in range(MAX_REDIRECTS + 1):
-                    answer = await self._get(source, _untimed(reserve, timeout))
-                    if isinstance(answer, bytes):
-                        return answer
-                    source = follow(source, answer, self._allowed)
-        except TimeoutError as exc:
-            raise SourceTimeout from exc
+        countdown = _Countdown(self._timeout)
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = await self._get(source, reserve, countdown)
+            if isinstance(answer, bytes):
+                return answer
+            source = follow(source, answer, self._allowed)
         raise TooManyRedirects
 
     async def close(self) -> None:
         """Wait for no look-up any longer. Connections end with their downloads."""
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
-    async def _get(self, source: SourceURL, reserve: Reserve) -> bytes | str:
-        """One hop: the picture's bytes, or the Location that a redirect names."""
-        with _translated():
-            response = await self._transport.handle_async_request(_request(source))
+    async def _get(self, source: SourceURL, reserve: Reserve, countdown: "_Countdown") -> bytes | str:
+        """One hop: the image's bytes, or the Location that a redirect names."""
+        async with countdown.running():
+            with _translated():
+                response = await self._transport.handle_async_request(_request(source))
         try:
             location: str | None = response.headers.get("location")
             if response.status_code in _REDIRECTS and location is not None:
@@ -114,41 +115,52 @@ class Downloader:
                 raise SourceHTTPError(response.status_code)
             if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
                 raise UnsupportedEncoding
-            return await self._read(response, reserve)
+            return await self._read(response, reserve, countdown)
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response, reserve: Reserve) -> bytes:
-        limit = self._max_bytes
+    async def _read(self, response: httpx.Response, reserve: Reserve, countdown: "_Countdown") -> bytes:
         declared = response.headers.get("content-length", "")
-        expected = int(declared) if declared.isdecimal() else limit
-        if expected > limit:
-            raise SourceTooLarge(limit)
-        await reserve(expected)
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            raise SourceTooLarge(self._max_bytes)
         stream: MeteredStream = response.extensions["network_stream"]
-        stream.meter.start_body(limit)
-        body = bytearray()
-        with _translated():
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > limit:
-                    raise SourceTooLarge(limit)
+        stream.meter.start_body(self._max_bytes)
+        body, chunks = io.BytesIO(), response.aiter_raw()
+        while True:
+            async with countdown.running():
+                with _translated():
+                    chunk = await anext(chunks, b"")
                 await asyncio.sleep(0)  # a source of tiny chunks must not keep the event loop to itself
-        return bytes(body)
+            if not chunk:
+                return body.getvalue()  # CPython shares the buffer with it, and copies nothing
+            if body.tell() + len(chunk) > self._max_bytes:
+                raise SourceTooLarge(self._max_bytes)
+            await reserve(len(chunk))
+            body.write(chunk)
 
 
-def _untimed(reserve: Reserve, timeout: asyncio.Timeout) -> Reserve:
-    """`reserve`, while which the timeout stands still: the source must not answer for the memory that others hold."""
+class _Countdown:
+    """The seconds that a source has. They pass only while `running`.
 
-    async def reserve_untimed(size: int) -> None:
-        now, when = asyncio.get_running_loop().time, timeout.when()
-        assert when is not None
-        left = when - now()
-        timeout.reschedule(None)
-        await reserve(size)
-        timeout.reschedule(now() + left)
+    One asyncio.Timeout that is stopped and started again would not do: it refuses once it has expired.
+    """
 
-    return reserve_untimed
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let the seconds pass. Raises SourceTimeout when none is left."""
+        if self._left <= 0:
+            raise SourceTimeout
+        now = asyncio.get_running_loop().time
+        started = now()
+        try:
+            async with asyncio.timeout(self._left):
+                yield
+        except TimeoutError as exc:
+            raise SourceTimeout from exc
+        self._left -= now() - started
 
 
 @contextmanager

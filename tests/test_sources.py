@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from random import Random
 
@@ -12,7 +13,7 @@ import pytest
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError, SourceTimeout, SourceTooLarge
 from tests.conftest import Record, freely
-from tests.faults import CHUNKED, FAULTS, OK, FaultySource, faulty_source, faulty_source_in_a_thread, sends, with_length
+from tests.faults import CHUNKED, FAULTS, OK, FaultySource, faulty_source, faulty_source_in_a_thread, for_ever, sends, with_length
 from tests.serving import Server, serve
 
 LIMIT, TIMEOUT = 1_000_000, 1.0
@@ -147,7 +148,84 @@ async def test_waiting_for_memory_is_not_the_sources_delay(source: FaultySource)
     started = time.monotonic()
     with pytest.raises(SourceTimeout):
         await downloader(source).download(source.url("stall_in_body"), wait)
-    assert time.monotonic() - started < 2.5 * TIMEOUT + MORE_SECONDS
+    assert 2.5 * TIMEOUT <= time.monotonic() - started < 2.5 * TIMEOUT + MORE_SECONDS
+
+
+async def test_memory_is_reserved_as_bytes_arrive_and_before_they_are_kept(source: FaultySource) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    reserved: list[int] = []
+
+    async def in_two_parts(writer: asyncio.StreamWriter) -> None:
+        writer.write(with_length(b"300000", b"x" * 100))
+        await first.wait()
+        writer.write(b"x" * 299_900)
+        await second.wait()
+
+    async def reserve(size: int) -> None:
+        reserved.append(size)
+        first.set()
+
+    source.faults["parts"] = in_two_parts
+    body = await downloader(source).download(source.url("parts"), reserve)
+    second.set()
+    assert reserved[0] == 100
+    assert sum(reserved) == len(body) == 300_000
+    assert max(reserved) <= 65_536
+
+
+@pytest.mark.parametrize("name", ["length_over_the_limit", "gzip_bomb", "status_404", "redirect_to_itself"])
+async def test_nothing_is_reserved_for_a_source_that_is_refused(name: str, source: FaultySource) -> None:
+    async def reserve(_: int) -> None:
+        raise AssertionError
+
+    source.faults.setdefault("status_404", sends(b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\nnone"))
+    with pytest.raises(BackgroundRemovalError):
+        await downloader(source).download(source.url(name), reserve)
+
+
+async def test_a_reservation_that_fails_ends_the_download(source: FaultySource) -> None:
+    async def reserve(_: int) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        await downloader(source).download(source.url("endless_body"), reserve)
+    assert await closed(source)
+
+
+async def test_a_deadline_that_has_passed_unnoticed_is_kept(source: FaultySource) -> None:
+    """The event loop is held up time and again: bytes, the deadline and a reservation are due in the same turn of it."""
+
+    async def hold_the_loop() -> None:
+        while True:
+            time.sleep(0.03)  # noqa: ASYNC251 - on purpose
+            await asyncio.sleep(0.01)
+
+    source.faults["chunks_of_a_byte"] = for_ever(CHUNKED, b"1\r\nx\r\n", 0.001)
+    holding = asyncio.ensure_future(hold_the_loop())
+    for timeout in (0.08, 0.09, 0.1, 0.11, 0.12, 0.13):
+        with pytest.raises(SourceTimeout):
+            await downloader(source, timeout).download(source.url("chunks_of_a_byte"), freely)
+    holding.cancel()
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_source_is_held_in_memory_once(source: FaultySource, declared: bool, record_property: Record) -> None:
+    size = 16_000_000
+    head = OK + (b"Content-Length: %d\r\n" % size if declared else b"") + b"\r\n"
+    source.faults["large"] = sends(head, *[bytes(50_000)] * (size // 50_000))  # in parts, as the server's memory counts too
+    downloads = Downloader(max_bytes=20_000_000, timeout=30, allowed_private_hosts=[("127.0.0.1", source.port)])
+    url = source.url("large")
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        body = await downloads.download(url, freely)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) == size
+    record_property("download of 16 MB: MB of memory at its peak", (peak - before) / 1e6)
+    assert peak - before < 1.25 * size + 1_000_000
 
 
 def test_each_fault_through_the_running_service(photo: bytes) -> None:
