@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -195,6 +196,27 @@ async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(SourceUnreachable):
         await downloader().download("http://nowhere.stylespire.com/", freely)
+
+
+async def test_closing_waits_for_no_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        asked.set()
+        answer.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    fetching = downloader(lookup_threads=1)
+    downloads = [asyncio.ensure_future(fetching.download("http://images.stylespire.com/", freely)) for _ in range(2)]
+    await asyncio.to_thread(asked.wait, 10)
+    await fetching.close()
+    assert not answer.is_set()
+    with pytest.raises(asyncio.CancelledError):  # it had no thread yet, and gets none
+        await downloads[1]
+    answer.set()
+    with pytest.raises(SourceUnreachable):
+        await downloads[0]
 
 
 LIBRARY_ERRORS = [
