@@ -120,7 +120,12 @@ class BackgroundRemover:
 
         configure_logging()
         settings = runtime.settings
-        self._downloader = Downloader(settings)
+        self._downloader = Downloader(
+            max_bytes=settings.max_source_bytes,
+            timeout=settings.download_timeout,
+            allowed_private_hosts=settings.allowed_private_hosts,
+            lookup_threads=4 * settings.max_waiting,
+        )
         self._runner = runner_for(settings.model, Path(self.model.path) / MODEL_FILE, settings.threads)
         self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels)
         self._cut_out(SAMPLE.read_bytes(), Options(), clock=Clock(deadline=float("inf")))

@@ -1,11 +1,16 @@
 """Is this address public? Pure, and tested by table.
 
-IPv4 is refused by list; IPv6 is accepted only inside 2000::/3, the range that IANA allocates from, less the special blocks
-inside it. So every embedding of an IPv4 address (mapped ::ffff:0:0/96, compatible ::/96, translated ::ffff:0:0:0/96, NAT64
-64:ff9b::/96 and 64:ff9b:1::/48) is refused by standing outside, and 6to4, Teredo and ISATAP by name.
+IPv4 is refused by list. IPv6 is accepted only inside 2000::/3, the range that IANA allocates from,
+less the special blocks inside it, and inside NAT64's well-known prefix 64:ff9b::/96 (RFC 6052), where
+the embedded IPv4 address decides: networks without IPv4 see every host of the internet through it.
+Every other embedding of an IPv4 address is refused: mapped ::ffff:0:0/96, compatible ::/96, translated
+::ffff:0:0:0/96 and local NAT64 64:ff9b:1::/48 because they are outside 2000::/3; 6to4, Teredo and
+ISATAP by name.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
 
 # IANA IPv4 Special-Purpose Address Registry (RFC 6890 and its updates), multicast, and the one cloud address outside them.
 _SPECIAL_V4 = tuple(
@@ -35,6 +40,10 @@ _SPECIAL_V4 = tuple(
 
 _GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")  # RFC 4291, IANA IPv6 Global Unicast Address Assignments
 
+# RFC 6052, section 2.1: the last 32 bits are the IPv4 address that a translator connects to. The prefix
+# for local use, 64:ff9b:1::/48 (RFC 8215), is not judged like this: where it embeds the address is not known.
+_NAT64 = IPv6Network("64:ff9b::/96")
+
 # IANA IPv6 Special-Purpose Address Registry: the blocks inside 2000::/3.
 _SPECIAL_V6 = tuple(
     IPv6Network(network)
@@ -51,14 +60,18 @@ _SPECIAL_V6 = tuple(
 _ISATAP_IDENTIFIERS = (0x00005EFE, 0x02005EFE)
 
 
-def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether a host on the public internet may own this address.
+def is_public(address: Address) -> bool:
+    """Whether a connection to this address ends at a host on the public internet.
 
     A scoped IPv6 address (`fe80::1%eth0`) is never public.
     """
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL_V4)
-    if address.scope_id is not None or address not in _GLOBAL_UNICAST_V6:
+    if address.scope_id is not None:
+        return False
+    if address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+    if address not in _GLOBAL_UNICAST_V6:
         return False
     if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP_IDENTIFIERS:
         return False

@@ -1,22 +1,21 @@
 """URL -> bytes, safely: the only file that imports httpx.
 
-The guard stands where the connection is made. Each hop's host is resolved once, every answer must be public, and the connection
-goes to one of those very addresses while TLS and the Host header keep the name; a second look-up that answers otherwise
-(DNS rebinding) has no part in it. The transport is used without httpx's client, so there are no cookies, no proxy, no netrc and
-no redirect that was not checked here.
+network.py judges the addresses of each connection; this file asks, follows redirects and keeps the
+limits. The transport is used without httpx's client, so there are no cookies, no proxy, no netrc and
+no redirect that is not checked here. A connection serves one request and is closed.
 """
 
 import asyncio
-import socket
+import io
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from contextlib import asynccontextmanager, contextmanager
 
+import h11
 import httpcore
 import httpx
 
-from pipeline.addresses import is_public
 from pipeline.errors import (
     SourceHTTPError,
     SourceTimeout,
@@ -24,62 +23,88 @@ from pipeline.errors import (
     SourceUnreachable,
     TooManyRedirects,
     UnsupportedEncoding,
-    URLNotAllowed,
 )
-from pipeline.metering import MeteredNetwork, MeteredStream, ReadTooMuch
-from pipeline.urls import SourceURL, follow, parse_source_url
-from serving.settings import Settings  # interim
+from pipeline.metering import MeteredStream
+from pipeline.network import GuardedNetwork, Resolver, SystemResolver
+from pipeline.urls import HostPort, SourceURL, follow, parse_source_url
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-Address = IPv4Address | IPv6Address
+# Everything that httpcore, which gives its exceptions no common base, and what it stands on may raise.
+_LIBRARY_ERRORS = (
+    httpcore.ConnectionNotAvailable,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    httpcore.UnsupportedProtocol,
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    h11.ProtocolError,
+    OSError,  # sockets' errors, and TLS's: ssl.SSLError
+)
+
 Reserve = Callable[[int], Awaitable[None]]
-Resolver = Callable[[str, int], Awaitable[Sequence[Address]]]
 
 
 class Downloader:
-    """Fetches pictures for many requests at a time; holds no state from one to the next.
+    """Fetches images for many requests at a time; keeps no state from one to the next.
 
-    `resolve` and `tls` are the system's own unless a test gives others.
+    A source has at most `max_bytes` bytes and `timeout` seconds, over all hops. `allowed_private_hosts`
+    are the (host, port) pairs that need not be public. `resolve` and `tls` are the system's own unless
+    a test gives others.
     """
 
-    def __init__(self, settings: Settings, resolve: Resolver | None = None, tls: ssl.SSLContext | None = None) -> None:
-        self._settings = settings
-        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each, and a download has
-        # 10. With as many threads, those that nobody waits for any more never keep a new one waiting.
-        self._resolve = resolve or SystemResolver(threads=4 * settings.max_waiting)
-        self._transport = _Transport(tls or httpx.create_ssl_context())
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        timeout: float,
+        allowed_private_hosts: Collection[HostPort] = (),
+        lookup_threads: int = 64,
+        resolve: Resolver | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._allowed = allowed_private_hosts
+        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each, and a
+        # download has 10. With four threads for each download, abandoned look-ups never delay a new one.
+        self._lookups = ThreadPoolExecutor(lookup_threads, thread_name_prefix="resolve")
+        network = GuardedNetwork(resolve or SystemResolver(self._lookups), allowed_private_hosts)
+        self._transport = _Transport(tls or httpx.create_ssl_context(), network)
 
     async def download(self, url: str, reserve: Reserve) -> bytes:
-        """Return the bytes at `url`, at least 0 and at most `max_source_bytes` of them.
+        """Return the bytes at `url`, at least 0 and at most `max_bytes` of them.
 
-        `reserve` is awaited with the size that the source declares, or else with the most it may have, before its body is read.
+        `reserve(n)` is awaited for each `n` bytes that have arrived, before they are kept; it may wait
+        until there is memory for them. Nothing is reserved ahead, and nothing is given back, whatever
+        the outcome. Until it returns, nothing more is read of the source and its time stands still.
 
-        Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, SourceTooLarge, UnsupportedEncoding,
-        SourceUnreachable, or SourceTimeout once `download_timeout` seconds have passed over all hops together, without those that
-        `reserve` took.
+        Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, UnsupportedEncoding,
+        SourceUnreachable, SourceTooLarge (at once where the source declares its size), SourceTimeout once
+        `timeout` seconds have passed over all hops together, and what `reserve` raises.
         """
-        allowed = self._settings.allowed_private_hosts
-        source = parse_source_url(url, allowed)
-        try:
-            async with asyncio.timeout(self._settings.download_timeout) as timeout:
-                for _ in range(MAX_REDIRECTS + 1):
-                    answer = await self._get(source, _untimed(reserve, timeout))
-                    if isinstance(answer, bytes):
-                        return answer
-                    source = follow(source, answer, allowed)
-        except TimeoutError as exc:
-            raise SourceTimeout from exc
+        source = parse_source_url(url, self._allowed)
+        countdown = _Countdown(self._timeout)
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = await self._get(source, reserve, countdown)
+            if isinstance(answer, bytes):
+                return answer
+            source = follow(source, answer, self._allowed)
         raise TooManyRedirects
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._transport.aclose()
+        """Wait for no look-up any longer. Connections end with their downloads."""
+        self._lookups.shutdown(wait=False, cancel_futures=True)
 
-    async def _get(self, source: SourceURL, reserve: Reserve) -> bytes | str:
-        """One hop: the picture's bytes, or the Location that a redirect names."""
-        response = await self._connect(source)
+    async def _get(self, source: SourceURL, reserve: Reserve, countdown: "_Countdown") -> bytes | str:
+        """One hop: the image's bytes, or the Location that a redirect names."""
+        async with countdown.running():
+            with _translated():
+                response = await self._transport.handle_async_request(_request(source))
         try:
             location: str | None = response.headers.get("location")
             if response.status_code in _REDIRECTS and location is not None:
@@ -90,114 +115,109 @@ class Downloader:
                 raise SourceHTTPError(response.status_code)
             if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
                 raise UnsupportedEncoding
-            return await self._read(response, reserve)
+            return await self._read(response, reserve, countdown)
         finally:
             await response.aclose()
 
-    async def _connect(self, source: SourceURL) -> httpx.Response:
-        addresses = await self._checked_addresses(source)
-        for last, address in zip([False] * (len(addresses) - 1) + [True], addresses, strict=True):
-            try:
-                return await self._transport.handle_async_request(_request(source, address))
-            except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-                if last:
-                    raise SourceUnreachable from exc
-            except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError, ReadTooMuch) as exc:
-                raise SourceUnreachable from exc
-        raise SourceUnreachable
-
-    async def _checked_addresses(self, source: SourceURL) -> Sequence[Address]:
-        if source.address is not None:
-            return [source.address]  # parse_source_url has judged it
-        addresses = await self._resolve(source.host, source.port)
-        if (source.host, source.port) not in self._settings.allowed_private_hosts and not all(map(is_public, addresses)):
-            raise URLNotAllowed
-        return addresses
-
-    async def _read(self, response: httpx.Response, reserve: Reserve) -> bytes:
-        limit = self._settings.max_source_bytes
+    async def _read(self, response: httpx.Response, reserve: Reserve, countdown: "_Countdown") -> bytes:
         declared = response.headers.get("content-length", "")
-        expected = int(declared) if declared.isdecimal() else limit
-        if expected > limit:
-            raise SourceTooLarge(limit)
-        await reserve(expected)
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            raise SourceTooLarge(self._max_bytes)
         stream: MeteredStream = response.extensions["network_stream"]
-        stream.meter.left += limit
-        body = bytearray()
-        try:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > limit:
-                    raise SourceTooLarge(limit)
+        stream.meter.start_body(self._max_bytes)
+        body, chunks = io.BytesIO(), response.aiter_raw()
+        while True:
+            async with countdown.running():
+                with _translated():
+                    chunk = await anext(chunks, b"")
                 await asyncio.sleep(0)  # a source of tiny chunks must not keep the event loop to itself
-        except ReadTooMuch as exc:
-            raise SourceTooLarge(limit) from exc
-        except httpx.TransportError as exc:
-            raise SourceUnreachable from exc
-        return bytes(body)
+            if not chunk:
+                return body.getvalue()  # CPython shares the buffer with it, and copies nothing
+            if body.tell() + len(chunk) > self._max_bytes:
+                raise SourceTooLarge(self._max_bytes)
+            await reserve(len(chunk))
+            body.write(chunk)
 
 
-def _untimed(reserve: Reserve, timeout: asyncio.Timeout) -> Reserve:
-    """`reserve`, while which the timeout stands still: the source must not answer for the memory that others hold."""
+class _Countdown:
+    """The seconds that a source has. They pass only while `running`.
 
-    async def reserve_untimed(size: int) -> None:
-        now, when = asyncio.get_running_loop().time, timeout.when()
-        assert when is not None
-        left = when - now()
-        timeout.reschedule(None)
-        await reserve(size)
-        timeout.reschedule(now() + left)
+    One asyncio.Timeout that is stopped and started again would not do: it refuses once it has expired.
+    """
 
-    return reserve_untimed
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let the seconds pass. Raises SourceTimeout when none is left."""
+        if self._left <= 0:
+            raise SourceTimeout
+        now = asyncio.get_running_loop().time
+        started = now()
+        try:
+            async with asyncio.timeout(self._left):
+                yield
+        except TimeoutError as exc:
+            raise SourceTimeout from exc
+        self._left -= now() - started
 
 
-class _Transport(httpx.AsyncHTTPTransport):
-    """httpx's transport over a network that counts; httpx takes no network of its caller's, its pool does."""
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Make every error of the libraries SourceUnreachable; the contract's own errors pass."""
+    try:
+        yield
+    except _LIBRARY_ERRORS as exc:
+        raise SourceUnreachable from exc
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
-        # Nothing is kept alive: a pooled connection belongs to an address, and another name may share it.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls, max_connections=None, max_keepalive_connections=0, network_backend=MeteredNetwork()
+
+class _Transport(httpx.AsyncBaseTransport):
+    """A transport for httpx over a network of ours, which httpx's own cannot be given; one connection a request."""
+
+    def __init__(self, tls: ssl.SSLContext, network: httpcore.AsyncNetworkBackend) -> None:
+        self._tls = tls
+        self._network = network
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request without a body. Raises httpcore's errors, and what the network raises."""
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
+        )
+        connection = httpcore.AsyncHTTPConnection(url.origin, self._tls, network_backend=self._network)
+        try:
+            response = await connection.handle_async_request(httpcore.Request(request.method, url, headers=request.headers.raw))
+        except BaseException:
+            await connection.aclose()
+            raise
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response, connection), extensions=response.extensions
         )
 
 
-class SystemResolver:
-    """Looks names up as the system does, in threads of its own so that slow name servers delay nobody else."""
+class _Body(httpx.AsyncByteStream):
+    """A response's body as it arrives; closing it closes the connection."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+    def __init__(self, response: httpcore.Response, connection: httpcore.AsyncHTTPConnection) -> None:
+        self._response = response
+        self._connection = connection
 
-    async def __call__(self, host: str, port: int) -> Sequence[Address]:
-        """Return every address of `host`, in the system's order of preference; at least one.
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._response.aiter_stream():
+            yield chunk
 
-        Raises SourceUnreachable if there is none.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            answers = await loop.run_in_executor(self._threads, _look_up, host, port)
-        except (OSError, UnicodeError) as exc:
-            raise SourceUnreachable("The source's host name could not be resolved.") from exc
-        return answers
+    async def aclose(self) -> None:
+        await self._connection.aclose()
 
 
-def _look_up(host: str, port: int) -> Sequence[Address]:
-    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [ip_address(answer[4][0]) for answer in answers]
-
-
-def _request(source: SourceURL, address: Address) -> httpx.Request:
+def _request(source: SourceURL) -> httpx.Request:
     return httpx.Request(
         "GET",
-        httpx.URL(scheme=source.scheme, host=str(address), port=source.port, raw_path=source.target.encode()),
+        httpx.URL(scheme=source.scheme, host=source.host, port=source.port, raw_path=source.target.encode()),
         headers={
-            "Host": source.netloc,
             "User-Agent": "background-remover",
             "Accept": "image/*",
             "Accept-Encoding": "identity",
             "Connection": "close",
         },
-        # TLS asks for, and checks the certificate of, the name and not the address. One bound on each address's connection
-        # leaves time for the next; every other wait ends with the deadline over the whole download.
-        extensions={"sni_hostname": source.host, "timeout": {"connect": 4.0}},
     )

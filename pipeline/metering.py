@@ -1,41 +1,57 @@
-"""A network whose connections count what is read from them: status lines, headers, chunk sizes and trailers as well as bodies.
+"""Connections that count what is read from them: status lines, headers, chunk sizes and trailers as well as bodies.
 
-httpx bounds none of these: a source may send interim answers (1xx) or the extensions of chunks for ever.
+httpx bounds none of these: a source may send interim responses (1xx) or extensions of chunks for ever.
 """
 
 import ssl
-from collections.abc import Iterable
 
 import httpcore
 
-# Before a response's headers are complete; servers refuse more than 8 to 64 KB of their own callers.
+from pipeline.errors import SourceTooLarge, SourceUnreachable
+
+# Before a response's headers are complete; servers refuse more than 8 to 64 KB of their own clients.
 HEADER_BYTES = 64 * 1024
 
 
-class ReadTooMuch(Exception):
-    """A source sent more than it may."""
-
-
 class Meter:
-    """How many bytes may still be read from one connection."""
+    """How many bytes may still be read from one connection: HEADER_BYTES before the body, `limit` more with it."""
 
     def __init__(self) -> None:
-        self.left = HEADER_BYTES
+        self._left = HEADER_BYTES
+        self._limit: int | None = None
+
+    def start_body(self, limit: int) -> None:
+        """Allow `limit` bytes more."""
+        self._left += limit
+        self._limit = limit
+
+    def room(self, wanted: int) -> int:
+        """Return how many of `wanted` bytes may be read, at least one.
+
+        Raises SourceUnreachable if there is no room before the body, SourceTooLarge if there is none in it.
+        """
+        if self._left:
+            return min(wanted, self._left)
+        if self._limit is None:
+            raise SourceUnreachable(f"The source sent more than {HEADER_BYTES:,} bytes before the image.")
+        raise SourceTooLarge(self._limit)
+
+    def count(self, size: int) -> None:
+        """Take `size` bytes that were read from what is left."""
+        self._left -= size
 
 
 class MeteredStream(httpcore.AsyncNetworkStream):
-    """A connection that is read up to its meter's end and no further. Raises ReadTooMuch."""
+    """A connection that is read up to its meter's end and no further."""
 
     def __init__(self, stream: httpcore.AsyncNetworkStream, meter: Meter) -> None:
         self._stream = stream
         self.meter = meter
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return at least a byte, or none at the connection's end."""
-        if not self.meter.left:
-            raise ReadTooMuch
-        data = await self._stream.read(min(max_bytes, self.meter.left), timeout)
-        self.meter.left -= len(data)
+        """Return at least a byte, or none at the connection's end. Raises what Meter.room raises."""
+        data = await self._stream.read(self.meter.room(max_bytes), timeout)
+        self.meter.count(len(data))
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -55,21 +71,3 @@ class MeteredStream(httpcore.AsyncNetworkStream):
     def get_extra_info(self, info: str) -> object:
         """What the connection says of itself."""
         return self._stream.get_extra_info(info)
-
-
-class MeteredNetwork(httpcore.AsyncNetworkBackend):
-    """TCP as httpcore's own, with a meter on each connection."""
-
-    def __init__(self) -> None:
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> MeteredStream:
-        """Connect. Raises httpcore's ConnectError and ConnectTimeout."""
-        return MeteredStream(await self._network.connect_tcp(host, port, timeout, local_address, socket_options), Meter())

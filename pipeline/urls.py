@@ -2,18 +2,18 @@
 
 The rules are stricter than a browser's, so that no other parser can read the same text as another host: no user information, no
 backslash, no percent sign in the host, IPv4 only as four plain decimals, names only with two labels or more and outside the
-special-use domains. What a name resolves to is judged later, by `download.py`, with `addresses.py`.
+special-use domains. What a name resolves to is judged later, by `network.py`, with `addresses.py`.
 """
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import quote, urljoin
 
 import idna
 
-from pipeline.addresses import is_public
+from pipeline.addresses import Address, is_public
 from pipeline.errors import InvalidURL, URLNotAllowed
 
 MAX_LENGTH = 2_048
@@ -54,7 +54,7 @@ class SourceURL:
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
-    def address(self) -> IPv4Address | IPv6Address | None:
+    def address(self) -> Address | None:
         """The host as an address, where it is one."""
         try:
             return ip_address(self.host)

@@ -1,17 +1,24 @@
 import asyncio
+import contextlib
+import itertools
 import json
+import random
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import h11
+import httpcore
 import httpx
 import pytest
 import trustme
 
-from pipeline.download import Address, Downloader, SystemResolver
+from pipeline.addresses import Address
+from pipeline.download import Downloader
 from pipeline.errors import (
     BackgroundRemovalError,
     SourceHTTPError,
@@ -22,22 +29,25 @@ from pipeline.errors import (
     UnsupportedEncoding,
     URLNotAllowed,
 )
-from serving.settings import Settings
+from pipeline.network import SocketStream
 from tests.conftest import Source, freely
 from tests.serving import free_port
 
 
+def downloader(**options: Any) -> Downloader:
+    return Downloader(**{"max_bytes": 20_000_000, "timeout": 2, **options})
+
+
 @pytest.fixture
 def fetch(source: Source) -> Callable[..., Awaitable[bytes]]:
-    """Fetch a path of `source` through a downloader with the given settings."""
+    """Fetch a path of `source` through a downloader with the given options."""
 
-    async def fetch_path(path: str, **settings: Any) -> bytes:
-        allowed = (("127.0.0.1", source.port),)
-        downloader = Downloader(Settings(allowed_private_hosts=allowed, **{"download_timeout": 2, **settings}))
+    async def fetch_path(path: str, **options: Any) -> bytes:
+        fetching = downloader(allowed_private_hosts=[("127.0.0.1", source.port)], **options)
         try:
-            return await downloader.download(source.url(path), freely)
+            return await fetching.download(source.url(path), freely)
         finally:
-            await downloader.close()
+            await fetching.close()
 
     return fetch_path
 
@@ -81,7 +91,7 @@ async def test_no_cookie_proxy_or_netrc(fetch: Any, source: Source, monkeypatch:
 )
 async def test_faults(fetch: Any, path: str, error: type[BackgroundRemovalError]) -> None:
     with pytest.raises(error):
-        await fetch(path, download_timeout=1)
+        await fetch(path, timeout=1)
 
 
 async def test_the_source_status_is_told(fetch: Any) -> None:
@@ -95,16 +105,16 @@ async def test_three_redirects_are_followed(fetch: Any, photo: bytes) -> None:
 
 
 async def test_the_byte_limit_holds_declared_or_not(fetch: Any, photo: bytes) -> None:
-    assert await fetch("/photo.jpg", max_source_bytes=len(photo)) == photo
+    assert await fetch("/photo.jpg", max_bytes=len(photo)) == photo
     for path in ("/photo.jpg", "/endless"):
         with pytest.raises(SourceTooLarge):
-            await fetch(path, max_source_bytes=len(photo) - 1)
+            await fetch(path, max_bytes=len(photo) - 1)
 
 
 async def test_nobody_listens() -> None:
     port = free_port()
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(allowed_private_hosts=(("127.0.0.1", port),))).download(f"http://127.0.0.1:{port}/", freely)
+        await downloader(allowed_private_hosts=[("127.0.0.1", port)]).download(f"http://127.0.0.1:{port}/", freely)
 
 
 @pytest.fixture
@@ -145,7 +155,7 @@ async def test_a_name_with_any_address_that_is_not_public_is_never_connected_to(
     made = next(connects)
     for url in ("http://127.0.0.1.nip.io/x.png", "https://images.stylespire.com/x.png"):
         with pytest.raises(URLNotAllowed):
-            await Downloader(Settings(), resolve=answering(addresses)).download(url, freely)
+            await downloader(resolve=answering(addresses)).download(url, freely)
     assert made == []
 
 
@@ -154,7 +164,7 @@ async def test_the_connection_goes_to_the_checked_addresses_in_turn(connects: An
     # The second look-up would be private: it must never be made.
     resolve = answering(["1.1.1.1", "1.0.0.1"], ["127.0.0.1"])
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(), resolve=resolve).download("http://images.stylespire.com/x.png", freely)
+        await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)
     assert [address[0] for address in made] == ["1.1.1.1", "1.0.0.1"]
 
 
@@ -167,7 +177,7 @@ async def test_outside_table(data: Path, connects: Any) -> None:
         made.clear()
         addresses = ["10.0.0.1"] if row["group"] == "dns-stub" else ["1.1.1.1"]
         try:
-            await Downloader(Settings(), resolve=answering(addresses)).download(row["url"], freely)
+            await downloader(resolve=answering(addresses)).download(row["url"], freely)
             verdict = "answered"
         except SourceUnreachable:
             verdict = "allowed"  # it went as far as connecting, and the recorder refused
@@ -185,45 +195,182 @@ async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(SourceUnreachable):
-        await Downloader(Settings(), resolve=SystemResolver(1)).download("http://nowhere.stylespire.com/", freely)
+        await downloader().download("http://nowhere.stylespire.com/", freely)
 
 
-@pytest.mark.parametrize(("certified", "fits"), [("images.stylespire.com", True), ("other.stylespire.com", False)])
-async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certified: str, fits: bool, photo: bytes) -> None:
+async def test_closing_waits_for_no_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        asked.set()
+        answer.wait(10)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    fetching = downloader(lookup_threads=1)
+    downloads = [asyncio.ensure_future(fetching.download("http://images.stylespire.com/", freely)) for _ in range(2)]
+    await asyncio.to_thread(asked.wait, 10)
+    await fetching.close()
+    assert not answer.is_set()
+    with pytest.raises(asyncio.CancelledError):  # it had no thread yet, and gets none
+        await downloads[1]
+    answer.set()
+    with pytest.raises(SourceUnreachable):
+        await downloads[0]
+
+
+LIBRARY_ERRORS = [
+    error
+    for library in (httpcore, httpx, h11)
+    for error in vars(library).values()
+    if isinstance(error, type) and issubclass(error, Exception) and error is not httpx.CookieConflict  # there are no cookies
+]
+
+
+class Answering:
+    """A server on loopback, and a network in which it stands at every address.
+
+    Each connection gets the next of `answers` to its first bytes up to `separator`; where there is none, it is kept waiting.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.connects: list[str] = []
+        self.sockets: list[socket.socket] = []  # kept here, they are closed by the download alone, and not as garbage
+        self.requests: list[bytes] = []
+        self.answers: list[bytes] = []
+        self.separator = b"\r\n\r\n"
+        self._patch = monkeypatch
+
+    async def start(self, tls: ssl.SSLContext | None = None) -> asyncio.Server:
+        server = await asyncio.start_server(self._answer, "127.0.0.1", 0, ssl=tls)
+        here, connect = server.sockets[0].getsockname(), asyncio.SelectorEventLoop.sock_connect
+
+        async def connect_here(loop: Any, sock: socket.socket, address: Any) -> None:
+            self.connects.append(address[0])
+            self.sockets.append(sock)
+            await connect(loop, sock, here)
+
+        self._patch.setattr(asyncio.SelectorEventLoop, "sock_connect", connect_here)
+        return server
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            self.requests.append(await reader.readuntil(self.separator))
+            if self.answers:
+                writer.write(self.answers.pop(0))
+                await writer.drain()
+            else:
+                await reader.read()
+        writer.close()
+
+
+@pytest.fixture
+def answering_server(monkeypatch: pytest.MonkeyPatch) -> Answering:
+    return Answering(monkeypatch)
+
+
+async def test_a_redirect_to_the_same_name_is_looked_up_and_judged_again(answering_server: Answering) -> None:
+    answering_server.answers = [b"HTTP/1.1 302 X\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"] * 2
+    resolve = answering(["1.1.1.1"], ["1.0.0.1"], ["127.0.0.1"])
+    async with await answering_server.start():
+        with pytest.raises(URLNotAllowed):
+            await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)
+    assert answering_server.connects == ["1.1.1.1", "1.0.0.1"]
+    assert [request.split(b" ")[1] for request in answering_server.requests] == [b"/x.png", b"/again"]
+
+
+@pytest.mark.parametrize("certified", ["images.stylespire.com", "other.stylespire.com", "1.1.1.1"])
+async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certified: str, answering_server: Answering) -> None:
     authority = trustme.CA()
     server_tls, client_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert(certified).configure_cert(server_tls)
     authority.configure_trust(client_tls)
     asked = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(photo) + photo)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server_tls)
-    port = server.sockets[0].getsockname()[1]
-    host = "images.stylespire.com"
-    settings = Settings(allowed_private_hosts=((host, port),), download_timeout=3)
-    download = Downloader(settings, resolve=answering(["127.0.0.1"]), tls=client_tls).download(f"https://{host}:{port}/x", freely)
-    try:
-        if fits:
-            assert await download == photo
-            assert f"Host: {host}:{port}".encode() in asked[0]
+    server_tls.sni_callback = lambda _, name, __: asked.append(name)
+    body = random.Random(4).randbytes(1_000_000)
+    answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body]
+    download = downloader(resolve=answering(["1.1.1.1"]), tls=client_tls).download("https://images.stylespire.com/x", freely)
+    async with await answering_server.start(server_tls):
+        if certified == "images.stylespire.com":
+            assert await download == body
+            assert b"\r\nHost: images.stylespire.com\r\n" in answering_server.requests[0]
         else:
-            with pytest.raises(SourceUnreachable):
+            with pytest.raises(SourceUnreachable) as caught:
                 await download
-    finally:
-        server.close()
+            assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+            assert answering_server.requests == []
+    assert asked == ["images.stylespire.com"]
+    assert answering_server.connects == ["1.1.1.1"]
 
 
-@pytest.mark.parametrize("error", [*sorted(httpx.TransportError.__subclasses__(), key=str), httpx.ConnectTimeout, httpx.ReadError])
-async def test_no_exception_of_httpx_gets_out(error: type[httpx.TransportError], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("answer", "error"), [(b"", SourceUnreachable), (b"HTTP/1.1 400 X\r\n\r\n", SourceUnreachable), (None, SourceTimeout)]
+)
+async def test_a_handshake_that_fails_ends_and_closes_the_connection(
+    answer: bytes | None, error: type[Exception], answering_server: Answering
+) -> None:
+    answering_server.separator = b"\x16"  # the first byte of TLS: a handshake
+    answering_server.answers = [] if answer is None else [answer]
+    async with await answering_server.start():
+        with pytest.raises(error):
+            await downloader(resolve=answering(["1.1.1.1"]), timeout=0.3).download("https://images.stylespire.com/x", freely)
+        assert [sock.fileno() for sock in answering_server.sockets] == [-1]
+
+
+async def test_a_download_that_is_given_up_at_any_step_leaves_no_socket(answering_server: Answering) -> None:
+    """Cancelled after one more turn of the event loop each time, until it is faster than its end."""
+    fetching = downloader(resolve=answering(["1.1.1.1"]))
+    async with await answering_server.start():
+        for turns in itertools.count(1):
+            answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nall"]
+            download = asyncio.ensure_future(fetching.download("http://images.stylespire.com/x", freely))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            download.cancel()
+            await asyncio.wait([download])
+            assert all(sock.fileno() == -1 for sock in answering_server.sockets), turns
+            if not download.cancelled():
+                break
+    assert download.result() == b"all"
+    assert len(answering_server.sockets) > 5
+
+
+@pytest.mark.parametrize("error", LIBRARY_ERRORS)
+async def test_no_exception_of_a_library_gets_out(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> None:
-        raise error("secret address 10.0.0.1")
+        raise raised
 
-    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", fail)
+    raised = error.__new__(error, "secret address 10.0.0.1")
+    monkeypatch.setattr(httpcore.AsyncHTTPConnection, "handle_async_request", fail)
     with pytest.raises(SourceUnreachable) as caught:
-        await Downloader(Settings(), resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
+        await downloader(resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
+    assert caught.value.__cause__ is raised
     assert "10.0.0.1" not in str(caught.value.body)
+
+
+@pytest.mark.parametrize("error", [*LIBRARY_ERRORS, ssl.SSLError, ConnectionResetError, TimeoutError])
+async def test_no_exception_of_a_library_gets_out_of_a_body(
+    error: type[Exception], answering_server: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, raised = SocketStream.read, error.__new__(error)
+
+    async def fail_after_the_headers(stream: SocketStream, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = await read(stream, max_bytes, timeout)
+        if not data:
+            raise raised
+        return data
+
+    monkeypatch.setattr(SocketStream, "read", fail_after_the_headers)
+    answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx"]
+    async with await answering_server.start():
+        with pytest.raises(SourceUnreachable) as caught:
+            await downloader(resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
+    assert caught.value.__cause__ is raised
+
+
+async def test_a_defect_is_not_taken_for_the_sources_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(host: str, port: int) -> Sequence[Address]:
+        raise KeyError(host)
+
+    with pytest.raises(KeyError):
+        await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)

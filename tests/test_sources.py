@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
+import socket
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from random import Random
-from typing import Any
 
-import httpcore
 import pytest
 
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError, SourceTimeout, SourceTooLarge
-from serving.settings import Settings
 from tests.conftest import Record, freely
-from tests.faults import CHUNKED, FAULTS, OK, FaultySource, faulty_source, faulty_source_in_a_thread, sends, with_length
+from tests.faults import CHUNKED, FAULTS, OK, FaultySource, faulty_source, faulty_source_in_a_thread, for_ever, sends, with_length
 from tests.serving import Server, serve
 
 LIMIT, TIMEOUT = 1_000_000, 1.0
@@ -24,29 +23,21 @@ MORE_BYTES, MORE_SECONDS = 65_536, 0.5
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of all reads from the network."""
+    """The sizes of all reads from sockets."""
     sizes: list[int] = []
-    connect = httpcore.AnyIOBackend.connect_tcp
+    receive = asyncio.SelectorEventLoop.sock_recv
 
-    async def recorded(*arguments: Any) -> httpcore.AsyncNetworkStream:
-        stream = await connect(*arguments)
-        read_on = stream.read
+    async def record(loop: asyncio.SelectorEventLoop, sock: socket.socket, size: int) -> bytes:
+        data = await receive(loop, sock, size)
+        sizes.append(len(data))
+        return data
 
-        async def record(max_bytes: int, timeout: float | None = None) -> bytes:
-            data = await read_on(max_bytes, timeout)
-            sizes.append(len(data))
-            return data
-
-        monkeypatch.setattr(stream, "read", record)
-        return stream
-
-    monkeypatch.setattr(httpcore.AnyIOBackend, "connect_tcp", recorded)
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_recv", record)
     return sizes
 
 
-def downloader(source: FaultySource, **settings: Any) -> Downloader:
-    defaults = {"max_source_bytes": LIMIT, "download_timeout": TIMEOUT, "allowed_private_hosts": (("127.0.0.1", source.port),)}
-    return Downloader(Settings(**{**defaults, **settings}))
+def downloader(source: FaultySource, timeout: float = TIMEOUT) -> Downloader:
+    return Downloader(max_bytes=LIMIT, timeout=timeout, allowed_private_hosts=[("127.0.0.1", source.port)])
 
 
 async def closed(source: FaultySource) -> bool:
@@ -95,7 +86,7 @@ async def test_answers_with_random_faults_end_in_bytes_or_in_the_contracts_error
             answer[at : at + random.choice((0, 1, 5))] = random.choice((random.randbytes(1), answer[at : at + 9], b"\r\n", b""))
         source.faults["changed"] = sends(bytes(answer))
         with contextlib.suppress(BackgroundRemovalError):
-            assert isinstance(await downloader(source, download_timeout=0.3).download(source.url("changed"), freely), bytes)
+            assert isinstance(await downloader(source, timeout=0.3).download(source.url("changed"), freely), bytes)
 
 
 async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(source: FaultySource, record_property: Record) -> None:
@@ -112,7 +103,7 @@ async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(sourc
 
     ticking = asyncio.ensure_future(tick())
     with pytest.raises(BackgroundRemovalError):
-        await downloader(source, download_timeout=0.5).download(source.url("chunks_of_a_byte"), freely)
+        await downloader(source, timeout=0.5).download(source.url("chunks_of_a_byte"), freely)
     ticking.cancel()
     record_property("source of one-byte chunks: milliseconds that others waited", longest * 1000)
     assert longest < 0.3
@@ -123,7 +114,7 @@ async def test_a_length_that_is_too_short_ends_the_picture(source: FaultySource)
     assert await downloader(source).download(source.url("short"), freely) == b"only"
 
 
-async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(source: FaultySource) -> None:
+async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(source: FaultySource, read: list[int]) -> None:
     whole = b"x" * LIMIT
     chunks = b"".join(b"1000\r\n" + whole[at : at + 4096] + b"\r\n" for at in range(0, LIMIT - 4096, 4096))
     source.faults["chunks"] = sends(CHUNKED, chunks, b"0\r\nX-Trailer: 1\r\n\r\n")
@@ -133,6 +124,7 @@ async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(sour
     assert await downloader(source).download(source.url("whole"), freely) == whole
     with pytest.raises(SourceTooLarge):
         await downloader(source).download(source.url("one_more"), freely)
+    assert 3 * LIMIT < sum(read) < 3 * LIMIT + MORE_BYTES  # each byte is read once, and each was recorded
 
 
 async def test_all_hops_share_one_deadline(source: FaultySource) -> None:
@@ -156,7 +148,84 @@ async def test_waiting_for_memory_is_not_the_sources_delay(source: FaultySource)
     started = time.monotonic()
     with pytest.raises(SourceTimeout):
         await downloader(source).download(source.url("stall_in_body"), wait)
-    assert time.monotonic() - started < 2.5 * TIMEOUT + MORE_SECONDS
+    assert 2.5 * TIMEOUT <= time.monotonic() - started < 2.5 * TIMEOUT + MORE_SECONDS
+
+
+async def test_memory_is_reserved_as_bytes_arrive_and_before_they_are_kept(source: FaultySource) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    reserved: list[int] = []
+
+    async def in_two_parts(writer: asyncio.StreamWriter) -> None:
+        writer.write(with_length(b"300000", b"x" * 100))
+        await first.wait()
+        writer.write(b"x" * 299_900)
+        await second.wait()
+
+    async def reserve(size: int) -> None:
+        reserved.append(size)
+        first.set()
+
+    source.faults["parts"] = in_two_parts
+    body = await downloader(source).download(source.url("parts"), reserve)
+    second.set()
+    assert reserved[0] == 100
+    assert sum(reserved) == len(body) == 300_000
+    assert max(reserved) <= 65_536
+
+
+@pytest.mark.parametrize("name", ["length_over_the_limit", "gzip_bomb", "status_404", "redirect_to_itself"])
+async def test_nothing_is_reserved_for_a_source_that_is_refused(name: str, source: FaultySource) -> None:
+    async def reserve(_: int) -> None:
+        raise AssertionError
+
+    source.faults.setdefault("status_404", sends(b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\nnone"))
+    with pytest.raises(BackgroundRemovalError):
+        await downloader(source).download(source.url(name), reserve)
+
+
+async def test_a_reservation_that_fails_ends_the_download(source: FaultySource) -> None:
+    async def reserve(_: int) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        await downloader(source).download(source.url("endless_body"), reserve)
+    assert await closed(source)
+
+
+async def test_a_deadline_that_has_passed_unnoticed_is_kept(source: FaultySource) -> None:
+    """The event loop is held up time and again: bytes, the deadline and a reservation are due in the same turn of it."""
+
+    async def hold_the_loop() -> None:
+        while True:
+            time.sleep(0.03)  # noqa: ASYNC251 - on purpose
+            await asyncio.sleep(0.01)
+
+    source.faults["chunks_of_a_byte"] = for_ever(CHUNKED, b"1\r\nx\r\n", 0.001)
+    holding = asyncio.ensure_future(hold_the_loop())
+    for timeout in (0.08, 0.09, 0.1, 0.11, 0.12, 0.13):
+        with pytest.raises(SourceTimeout):
+            await downloader(source, timeout).download(source.url("chunks_of_a_byte"), freely)
+    holding.cancel()
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_a_source_is_held_in_memory_once(source: FaultySource, declared: bool, record_property: Record) -> None:
+    size = 16_000_000
+    head = OK + (b"Content-Length: %d\r\n" % size if declared else b"") + b"\r\n"
+    source.faults["large"] = sends(head, *[bytes(50_000)] * (size // 50_000))  # in parts, as the server's memory counts too
+    downloads = Downloader(max_bytes=20_000_000, timeout=30, allowed_private_hosts=[("127.0.0.1", source.port)])
+    url = source.url("large")
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        body = await downloads.download(url, freely)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(body) == size
+    record_property("download of 16 MB: MB of memory at its peak", (peak - before) / 1e6)
+    assert peak - before < 1.25 * size + 1_000_000
 
 
 def test_each_fault_through_the_running_service(photo: bytes) -> None:

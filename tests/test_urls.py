@@ -25,6 +25,7 @@ ACCEPTED = {
     "https://my_bucket.stylespire.com/a@b.png": SourceURL("https", "my_bucket.stylespire.com", 443, "/a@b.png"),
     "http://1.1.1.1/x": SourceURL("http", "1.1.1.1", 80, "/x"),
     "http://[2606:4700:4700::1111]:443/x": SourceURL("http", "2606:4700:4700::1111", 443, "/x"),
+    "http://[64:ff9b::8.8.8.8]/x": SourceURL("http", "64:ff9b::808:808", 80, "/x"),
 }
 
 INVALID = ["", "x.png", "//host.com/x", "ftp://a.com/x", "file:///etc/passwd", "data:image/png;base64,AA", "http:/a.com", "http://"]

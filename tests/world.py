@@ -26,7 +26,6 @@ import trustme
 from pipeline.download import Downloader
 from pipeline.errors import BackgroundRemovalError
 from pipeline.model import SAMPLE
-from serving.settings import Settings
 from tests.conftest import freely
 from tests.offline import raise_loopback
 from tests.serving import serve
@@ -47,6 +46,8 @@ ZONE: dict[str, list[tuple[str, str]]] = {
     "metadata": [("A", "169.254.169.254")],
     "azure": [("A", "168.63.129.16")],
     "nat64": [("AAAA", "64:ff9b::a00:1")],
+    "dns64": [("A", PUBLIC), ("AAAA", "64:ff9b::5db8:d822")],
+    "mixed-dns64": [("A", PUBLIC), ("AAAA", "64:ff9b::a00:1")],
     "mapped": [("AAAA", "::ffff:a00:1")],
     "sixtofour": [("AAAA", "2002:a00:1::1")],
     "mixed": [("A", PUBLIC), ("A", "10.0.0.1")],
@@ -81,7 +82,10 @@ REDIRECTS = {
 }
 
 PATHS = {
-    **{f"http://{name}.stylespire.com/photo.jpg": "ok" for name in ("pictures", "six", "both", "many", "alias", "alias-of-alias")},
+    **{
+        f"http://{name}.stylespire.com/photo.jpg": "ok"
+        for name in ("pictures", "six", "both", "many", "dns64", "alias", "alias-of-alias")
+    },
     **{f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed" for name in ZONE if name.startswith(("mixed", "alias-to-"))},
     **{
         f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed"
@@ -259,7 +263,7 @@ async def main() -> dict[str, Any]:
         recorder.connects.clear()
         return await run(), dict(recorder.connects)
 
-    downloader = Downloader(Settings(download_timeout=3), tls=tls)
+    downloader = Downloader(max_bytes=20_000_000, timeout=3, tls=tls)
     silent = [f"http://silent-{number}{SUFFIX}/photo.jpg" for number in range(16)]
     flips = [f"http://flip-{number}{SUFFIX}/photo.jpg" for number in range(FLIPS)]
     of_names, connects = await recorded(lambda: verdicts(list(PATHS), downloader))
