@@ -1,7 +1,9 @@
 """The private parts of Pillow: each is where it was, and each check notices when it is not."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import PIL
@@ -68,3 +70,25 @@ def test_the_command() -> None:
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert result.returncode == status
         assert len(result.stderr.splitlines()) == status
+
+
+def test_compat_is_the_lowest_layer_and_alone_in_its_use() -> None:
+    """It imports nothing of ours, and nothing of the pipeline reads private parts of Pillow."""
+    for file in (ROOT / "compat").glob("*.py"):
+        assert imported(file) & {"pipeline", "serving", "service", "bench", "tests"} == set()
+    for file in (ROOT / "pipeline").glob("*.py"):
+        source = file.read_text()
+        for private in ("import _webp", ", _webp", "vars(image)", "._decoder", ".tag_v2", "MAX_TEXT_MEMORY", "codec_name"):
+            assert private not in source, file.name
+        assert ".find(b" not in source, file.name  # headers are read by their structure
+
+
+def imported(file: Path) -> set[str]:
+    """The top-level packages that a file imports."""
+    packages = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            packages |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            packages.add(node.module.partition(".")[0])
+    return packages
