@@ -17,7 +17,7 @@ def bytes_per_pixel(image: Image.Image, kind: str, data: bytes, is_turned: bool)
     if kind == "JPEG" and image.info.get("progressive"):
         # All coefficients, 2 bytes each: a share of the pixels for each component, by its sampling (ITU-T T.81, A.1.1).
         samplings = jpeg_samplings(image)
-        return _IMAGE + 2 * sum(samplings) / max(samplings, default=1)
+        return _IMAGE + 2 * sum(samplings) / max([1, *samplings])
     if kind == "WEBP":
         return 2 * _IMAGE  # a lossless one is unpacked beside its pixels
     if kind == "AVIF":

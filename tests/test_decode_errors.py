@@ -51,6 +51,15 @@ def test_whatever_pillow_raises_is_corruption(error: type[Exception], monkeypatc
                 decode(data, LIMIT)
 
 
+def test_a_jpeg_whose_components_have_no_samples() -> None:
+    """Its samplings are what the price is divided by."""
+    data = bytearray(encoded(quadrants(), "JPEG", progressive=True))
+    at = data.index(b"\xff\xc2") + 11
+    data[at] = data[at + 3] = data[at + 6] = 0
+    with pytest.raises(ImageCorrupt):
+        decode(bytes(data), LIMIT)
+
+
 def test_a_large_image_that_cannot_be_converted_later_is_corrupt(monkeypatch: pytest.MonkeyPatch, wide_gamut: bytes) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError
