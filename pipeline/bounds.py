@@ -8,7 +8,7 @@ _HEADER_READS = 4_096
 # Reads from there to the end: a chunk or a strip takes up to three.
 _PIXEL_READS = 200_000
 
-# Scans of a progressive JPEG: encoders write some ten, libtiff allows a hundred. An empty one takes 30 bytes, and as much time as
+# Scans of a JPEG: progressive encoders write some ten, libtiff allows a hundred. An empty one takes 30 bytes, and as much time as
 # walking the whole image.
 _SCANS = 100
 _START_OF_SCAN = b"\xff\xda"
@@ -22,10 +22,10 @@ class BoundedFile(io.BytesIO):
         self._reads_left = _HEADER_READS
         self._scans_left: int | None = None
 
-    def begin_pixels(self, progressive: bool) -> None:
-        """Allow what reading the pixels takes, once the header has been read."""
+    def begin_pixels(self, in_scans: bool) -> None:
+        """Allow what reading the pixels takes, once the header has been read; of an image `in_scans`, count these as well."""
         self._reads_left = _PIXEL_READS
-        self._scans_left = _SCANS if progressive else None
+        self._scans_left = _SCANS if in_scans else None
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file does. Raises ValueError past the bounds."""

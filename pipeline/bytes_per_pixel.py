@@ -4,6 +4,7 @@ from PIL import Image
 
 from compat.pillow import is_read_by_libtiff, jpeg_samplings, tiff_tags
 from pipeline import avif, tiff
+from pipeline.jpeg import keeps_coefficients
 
 # Pillow's own image: every mode of more than 8 bits a pixel takes 4 bytes.
 _IMAGE = 4
@@ -14,7 +15,7 @@ def bytes_per_pixel(image: Image.Image, kind: str, data: bytes, is_turned: bool)
 
     Raises ImageCorrupt and ImageTooLarge where the headers contradict themselves.
     """
-    if kind == "JPEG" and image.info.get("progressive"):
+    if kind == "JPEG" and keeps_coefficients(data):
         # All coefficients, 2 bytes each: a share of the pixels for each component, by its sampling (ITU-T T.81, A.1.1).
         samplings = jpeg_samplings(image)
         return _IMAGE + 2 * sum(samplings) / max([1, *samplings])

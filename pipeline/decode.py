@@ -24,6 +24,7 @@ from pipeline.bounds import BoundedFile
 from pipeline.bytes_per_pixel import bytes_per_pixel
 from pipeline.color import alpha_of, to_srgb
 from pipeline.errors import EmptySource, ImageTooLarge, OutOfMemory, UnsupportedImageType
+from pipeline.jpeg import keeps_coefficients
 from pipeline.picture import TURNS, Picture
 from pipeline.pillow_errors import pillow_errors
 from pipeline.png_chunks import still_png
@@ -81,7 +82,7 @@ def _decode(data: bytes, kind: str, max_pixels: int, make_room: Callable[[int], 
         if make_room is not None:
             make_room(int(price * image.width * image.height))
         if isinstance(file, BoundedFile):
-            file.begin_pixels(progressive="progressive" in image.info)
+            file.begin_pixels(in_scans=kind == "JPEG" and keeps_coefficients(data))
         loaded = _load(image, kind, data)
         turn = _turn(image)
         alpha = alpha_of(loaded)
