@@ -16,6 +16,9 @@ _TILE_PIXELS = 1 << 20
 _MOST_ENTRIES = 100_000
 
 _MOST_EXPENSIVE = bytes_per_pixel(12, is_gray=False)
+# What an auxC property calls an auxiliary image that is alpha (AV1 Image File Format, 4.1, and HEVC's name, which libavif reads).
+_ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+
 _CONFIGURATION_BYTES = 4  # of an av1C box, before its units (AV1 in ISO base media, 2.3.3)
 _SAMPLE_ENTRY_BYTES = 78  # of a visual sample entry, before its boxes (ISO/IEC 14496-12, 12.1.3)
 
@@ -121,7 +124,7 @@ class _Items:
         self._read: dict[tuple[Extent, ...], bytes | memoryview] = {}
 
     def decoded(self) -> list[_Decoded]:
-        """The primary item, what it is put together from, and their auxiliary images, such as alpha.
+        """The primary item, what it is put together from, and their alpha; not a depth or a gain map, which libavif leaves alone.
 
         The tiles of a grid are held once: each is copied into the grid, and let go of before the next one is decoded.
         """
@@ -138,6 +141,12 @@ class _Items:
             if b"av01" in self._types.get(item, set()):
                 found.append(self._decode(item))
         return found
+
+    def _may_be_alpha(self, item: int) -> bool:
+        kinds = [
+            box.data[box.start + 4 : box.end].partition(b"\0")[0] for box in self._properties.get(item, []) if box.kind == b"auxC"
+        ]
+        return not kinds or any(kind in _ALPHA for kind in kinds)
 
     def _decode(self, item: int) -> _Decoded:
         properties = self._properties.get(item, [])
@@ -179,7 +188,7 @@ class _Items:
 
     @cached_property
     def _needed(self) -> dict[int, list[int]]:
-        """By item: what it is put together from (dimg), and what is auxiliary to it (auxl)."""
+        """By item: what it is put together from (dimg), and the alpha that is auxiliary to it (auxl)."""
         needed: dict[int, list[int]] = {}
         references = self._boxes.optional(b"iref")
         if references is None:
@@ -191,7 +200,7 @@ class _Items:
             others = [reader.number(size) for _ in self._counted(reader.number(2))]
             if reference.kind == b"dimg":
                 needed.setdefault(item, []).extend(others)
-            elif reference.kind == b"auxl":
+            elif reference.kind == b"auxl" and self._may_be_alpha(item):
                 for other in others:
                     needed.setdefault(other, []).append(item)
         return needed

@@ -47,6 +47,15 @@ def test_ten_bits_take_twice_as_much(data: Path) -> None:
     assert plane_bytes(deep, (400, 300)) >= 2 * 1.5 * 400 * 300
 
 
+def test_a_gain_map_is_not_decoded(data: Path) -> None:
+    """An auxiliary image that is not alpha: neither its planes nor its faults count."""
+    content = (data / "corpus" / "libavif" / "colors_hdr_srgb.avif").read_bytes()
+    assert plane_bytes(content, (200, 200)) == 2 * 3 * 200 * 200
+    name = b"urn:com:photo:aux:hdrgainmap"
+    as_alpha = content.replace(name, b"urn:mpeg:hevc:2015:auxid:1".ljust(len(name), b"\0"))
+    assert plane_bytes(as_alpha, (200, 200)) > 2 * 3 * 200 * 200
+
+
 def test_alpha_and_animations() -> None:
     clear = PHOTO.convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(PHOTO.size).rotate(90))
