@@ -21,13 +21,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import compat.bentoml
-import compat.starlette
-import compat.uvicorn
-from compat import MovedError
 from pipeline.clock import Clock
 from pipeline.errors import StartupError
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
-from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, check_rembg, check_stored
+from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE
 from pipeline.options import Options
 from serving.end_reasons import OK
 from serving.lifecycle import Admission, request_context
@@ -37,6 +34,7 @@ from serving.openapi import complete
 from serving.parsing import FORM_BYTES, MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest, read_upload, read_url_request
 from serving.responses import cutout_response, error_response, to_error
 from serving.runtime import Runtime
+from serving.startup import check_libraries, check_model
 from serving.static import PAGE_PATHS, page_routes
 
 runtime = Runtime()
@@ -101,14 +99,11 @@ class BackgroundRemover:
         """Before any worker starts: the settings and the model are right, or the start stops with one sentence."""
         configure_logging()
         try:
-            for library in (compat.bentoml, compat.starlette, compat.uvicorn):
-                library.check()
+            check_libraries()
             settings = runtime.settings
             stored = StoredModel(MODEL_TAG).resolve()
-            check_stored(Path(stored.path), stored.info.labels)
-            if settings.model.startswith("rembg:"):
-                check_rembg(settings.model.removeprefix("rembg:"))
-        except (StartupError, MovedError) as exc:
+            check_model(settings, Path(stored.path), stored.info.labels)
+        except StartupError as exc:
             raise bentoml.exceptions.BentoMLException(str(exc)) from exc
 
     def __init__(self) -> None:

@@ -15,9 +15,11 @@
     bytes                PNG or WebP
 
 `flow.py` composes the arrows from decode to encode in one function. Each arrow is one file with one public verb and takes what the
-last one gave; webp.py and bounds.py help decode.py, png.py helps encode.py, and bands.py runs full-resolution work in bands. Beside
-them stand settings.py, options.py, errors.py, memory.py (the worker's environment), and model.py, which sets the weights up before
-serving.
+last one gave. png.py helps encode.py, and bands.py runs full-resolution work in bands. Files that help decode.py: its memory is
+priced by bytes_per_pixel.py (with jpeg.py, tiff.py, and avif.py on boxes.py and av1.py), its reads are bounded by bounds.py, its
+calls into Pillow are wrapped by pillow_errors.py, and png_chunks.py, webp.py and color.py read what they are named for.
+Beside them stand settings.py, options.py, errors.py, memory.py (the worker's environment), and model.py, which sets the weights up
+before serving.
 
 Nothing heavy is imported here: the supervisor process reads the settings and must not pay for numpy.
 """

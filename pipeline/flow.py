@@ -24,7 +24,7 @@ _ROOM_BYTES = 30_000_000
 class CutOut:
     """An answer: the encoded picture, its size in pixels, the subject's box in the upright source, and the confidence, 0 to 1.
 
-    `source_pixels` is what the source has of them.
+    `confidence` is None where the model does not tell. `source_pixels` is what the source has of them.
     """
 
     content: bytes
@@ -32,7 +32,7 @@ class CutOut:
     width: int
     height: int
     subject: Box
-    confidence: float
+    confidence: float | None
     source_pixels: int
 
 

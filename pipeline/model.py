@@ -13,7 +13,7 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +87,7 @@ def store_model(model_file: Path | None = None) -> str:
     return MODEL_TAG
 
 
-def check_stored(folder: Path, labels: dict[str, str]) -> Path:
+def check_stored(folder: Path, labels: Mapping[str, str]) -> Path:
     """Return the model's file in a folder of the store, after comparing it with the checksum it was stored under.
 
     Raises StartupError if it is missing or has changed.
@@ -100,17 +100,6 @@ def check_stored(folder: Path, labels: dict[str, str]) -> Path:
     if digest != labels.get("prepared_sha256"):
         raise StartupError(f"The model {MODEL_TAG} in the store is damaged (wrong checksum): run `make setup`.")
     return file
-
-
-def check_rembg(name: str) -> None:
-    """Load one of rembg's models in a process of its own, and let go of it: the supervisor must not pay for rembg.
-
-    Raises StartupError with the sentence that loading it here would raise.
-    """
-    command = [sys.executable, "-m", "pipeline.segment", name]
-    result = subprocess.run(command, cwd=_HERE.parent, stderr=subprocess.PIPE, text=True, check=False)
-    if result.returncode != 0:
-        raise StartupError((result.stderr.strip().splitlines() or [f"rembg could not load its model {name}."])[-1])
 
 
 def find_weights(model_file: Path | None = None) -> Weights:

@@ -40,11 +40,11 @@ class Prediction:
 
     `mask` is uint8 of shape (height, width), the model's own size (320 × 320 for u2netp): 0 background, 255 foreground,
     stretched so that the least and the most salient pixel are 0 and 255. `peak` is the model's highest probability before that
-    stretch, 0 to 1; 1.0 where the model does not tell.
+    stretch, 0 to 1; None where the model does not tell.
     """
 
     mask: NDArray[np.uint8]
-    peak: float
+    peak: float | None
 
 
 class Runner(Protocol):
@@ -155,9 +155,9 @@ class RembgRunner:
 
     def predict(self, small: Image.Image) -> Prediction:
         """Segment an RGB picture of `input_size`."""
-        # At the model's own size rembg's two resizings do nothing, and its mask is what the model said.
+        # At the model's own size rembg's two resizings do nothing. Its mask is already stretched: the peak is lost.
         mask = self._session.predict(small)[0]
-        return Prediction(np.asarray(mask.convert("L")), peak=1.0)
+        return Prediction(np.asarray(mask.convert("L")), peak=None)
 
     def release(self) -> None:
         """Do nothing: rembg's sessions keep their memory."""

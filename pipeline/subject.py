@@ -27,10 +27,10 @@ _NOISE_RATIO = 0.82
 
 @dataclass(frozen=True)
 class Subject:
-    """`mask`: uint8 (height, width) of the model's size, 0 outside the chosen parts. `confidence`: 0 to 1."""
+    """`mask`: uint8 (height, width) of the model's size, 0 outside the chosen parts. `confidence`: 0 to 1, or None if unknown."""
 
     mask: NDArray[np.uint8]
-    confidence: float
+    confidence: float | None
 
 
 def select(
@@ -44,6 +44,7 @@ def select(
     `small` is the picture the model saw, uint8 (height, width, 3); `visible` the source's own alpha at that size, uint8
     (height, width), or None if opaque. The confidence is the mean probability that the model gave to the kept components' cells
     before the mask was stretched: near 1 for a clear subject, under 0.1 where the stretch has made a subject of next to nothing.
+    The confidence is None if the prediction has no peak.
 
     Raises NoSubjectFound for a picture of one colour, for noise, and where nothing salient is visible. Other weak pictures
     (gradients, textures) are answered with a low confidence: tests on 600 images found faint but real subjects among them.
@@ -61,7 +62,8 @@ def select(
     near_kept, near_dropped = _nearest(mask, labels, kept)
     # With `all`, what is too faint to be a part of its own (no cell of it is half as salient as the peak) stays as it is.
     chosen = np.where(near_kept if parts == "largest" else ~near_dropped, mask, np.uint8(0))
-    return Subject(chosen, confidence=float(mask[core].mean()) / 255 * prediction.peak)
+    confidence = None if prediction.peak is None else float(mask[core].mean()) / 255 * prediction.peak
+    return Subject(chosen, confidence)
 
 
 def _is_featureless(small: NDArray[np.uint8]) -> bool:

@@ -14,6 +14,7 @@
     static.py           the page at / and the API's documents at /docs
     settings.py         the environment, typed and validated
     runtime.py          what one worker shares between its requests
+    startup.py          what is checked before any worker starts
     metrics.py  tracing.py  logging.py
 
 One request: `middleware` -> `lifecycle.run` -> BentoML's routes -> `service.py`, which calls `lifecycle.admit`, reads the body by

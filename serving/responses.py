@@ -19,7 +19,10 @@ CUTOUT_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "X-Foreground-Top": ("The subject's top edge in the upright source, in pixels.", {"type": "integer", "minimum": 0}),
     "X-Foreground-Width": ("The subject's width in the upright source, in pixels.", {"type": "integer", "minimum": 1}),
     "X-Foreground-Height": ("The subject's height in the upright source, in pixels.", {"type": "integer", "minimum": 1}),
-    "X-Subject-Confidence": ("How sure the model is of the subject.", {"type": "number", "minimum": 0, "maximum": 1}),
+    "X-Subject-Confidence": (
+        "How sure the model is of the subject; absent where the model does not tell.",
+        {"type": "number", "minimum": 0, "maximum": 1},
+    ),
     "Server-Timing": ("What each step took, in milliseconds.", {"type": "string"}),
 }
 
@@ -29,20 +32,18 @@ EXPOSED_HEADERS = (*CUTOUT_HEADERS, "X-BentoML-Request-ID", "Retry-After")
 
 def cutout_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Response:
     """200 with the image, its figures in headers and the steps' times in Server-Timing."""
-    return Response(
-        cutout.content,
-        media_type=cutout.media_type,
-        headers={
-            "X-Width": str(cutout.width),
-            "X-Height": str(cutout.height),
-            "X-Foreground-Left": str(cutout.subject.left),
-            "X-Foreground-Top": str(cutout.subject.top),
-            "X-Foreground-Width": str(cutout.subject.width),
-            "X-Foreground-Height": str(cutout.subject.height),
-            "X-Subject-Confidence": f"{cutout.confidence:.4f}",
-            "Server-Timing": ", ".join(f"{step};dur={took:.1f}" for step, took in milliseconds.items()),
-        },
-    )
+    headers = {
+        "X-Width": str(cutout.width),
+        "X-Height": str(cutout.height),
+        "X-Foreground-Left": str(cutout.subject.left),
+        "X-Foreground-Top": str(cutout.subject.top),
+        "X-Foreground-Width": str(cutout.subject.width),
+        "X-Foreground-Height": str(cutout.subject.height),
+        "Server-Timing": ", ".join(f"{step};dur={took:.1f}" for step, took in milliseconds.items()),
+    }
+    if cutout.confidence is not None:
+        headers["X-Subject-Confidence"] = f"{cutout.confidence:.4f}"
+    return Response(cutout.content, media_type=cutout.media_type, headers=headers)
 
 
 def error_response(error: BackgroundRemovalError, headers: dict[str, str] | None = None) -> Response:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
+from tests.avif_files import box, payload, tiled
 from tests.conftest import encoded
 
 MILLION = 1_000_000
@@ -149,6 +150,29 @@ def avif(declared: tuple[int, int], side: int = 16) -> bytes:
     return data.replace(struct.pack(">II", side, side), struct.pack(">II", *declared))
 
 
+def avif_with_brand() -> bytes:
+    """24.5 megapixels of 4:4:4 whose brands say, to who searches for letters, that they are gray."""
+    data = encoded(Image.new("RGB", (5_000, 4_900)), "AVIF", speed=10, quality=1, subsampling="4:4:4", max_threads=1)
+    return data[:20] + b"av1C\x81\0\x1c\0" + data[28:]
+
+
+def avif_of_two_sequences() -> bytes:
+    """16 × 16 pixels, and behind them a second sequence header and its frame, of 16 million."""
+    data, more = encoded(Image.new("L", (16, 16)), "AVIF", speed=10), payload(Image.new("L", (4_000, 4_000)))
+    start = data.index(b"mdat") + 4
+    size = len(data) - start
+    head = data[: start - 8].replace(struct.pack(">II", start, size), struct.pack(">II", start, size + len(more)))
+    return head + struct.pack(">I", 8 + size + len(more)) + b"mdat" + data[start:] + more
+
+
+def avif_of_boxes() -> bytes:
+    """A good grid with two million empty boxes in its meta box."""
+    data = tiled((120, 64), (64, 64), payload(Image.new("RGB", (64, 64))), inside=True)
+    at = data.index(b"meta") - 4
+    empty = box(b"free") * 2 * MILLION
+    return data[:at] + struct.pack(">I", len(data) - at + len(empty)) + data[at + 4 :] + empty
+
+
 def frames(kind: str, number: int) -> bytes:
     """An animation by Pillow, each frame unlike the one before."""
     images = [Image.new("L", (16, 12), frame % 2 * 255) for frame in range(number)]
@@ -161,7 +185,13 @@ def frames(kind: str, number: int) -> bytes:
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "avif_declared_huge": (lambda: avif((65_535, 65_535)), "image_corrupt"),
     "avif_declared_large": (lambda: avif((6_000, 6_000)), "image_too_large"),
-    "avif_frame_larger_than_declared": (lambda: avif((16, 16), side=4_000), "image_corrupt"),
+    "avif_frame_larger_than_declared": (lambda: avif((16, 16), side=4_000), "image_too_large"),
+    "avif_tile_larger_than_declared": (
+        lambda: tiled((120, 64), (64, 64), payload(Image.new("RGB", (4_000, 4_000)))),
+        "image_too_large",
+    ),
+    "avif_brand_that_looks_like_a_box": (avif_with_brand, "image_too_large"),
+    "avif_later_sequence": (avif_of_two_sequences, "image_too_large"),
     "bmp_declared_huge": (lambda: bmp(2**31 - 1, 2**31 - 1), "image_too_large"),
     "bmp_declared_upside_down": (lambda: bmp(65_535, -(2**31) + 1), "image_too_large"),
     "bmp_leap_in_runs": (lambda: bmp(16, 12, 1, b"\0\2\xff\xff" * 10_000), "ok"),
@@ -210,6 +240,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 # What these cost is bounded, but not by the header: most come after the first pixels.
 LATE_BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "avif_boxes": (avif_of_boxes, "image_corrupt"),  # libavif walks them first, when Pillow opens the file
     "jpeg_exif_of_18_megabytes": (lambda: in_jpeg(exif(900_000, 5, big=True)), "ok"),
     "png_chunks_behind_the_pixels": (lambda: png(chunk(b"prVt") * 1_600_000, at=-12), "image_corrupt"),
     "png_empty_pixels": (lambda: png(chunk(b"IDAT") * 1_600_000), "image_corrupt"),

@@ -59,6 +59,7 @@ def test_it_holds_what_serving_needs_and_no_more(built: tuple[str, Path]) -> Non
         "service.py",
         "LICENSE",
         "pyproject.toml",
+        "compat/pillow.py",
         "pipeline/flow.py",
         "pipeline/sample.jpg",
         "pipeline/U2NET-LICENSE",

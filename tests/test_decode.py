@@ -5,10 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps
 
 from pipeline.decode import decode, sniff
-from pipeline.errors import EmptySource, ImageCorrupt, ImageTooLarge, OutOfMemory, UnsupportedImageType
+from pipeline.errors import (
+    EmptySource,
+    ImageCorrupt,
+    ImageTooLarge,
+    UnsupportedImageType,
+)
 from tests.conftest import encoded
 
 LIMIT = 25_000_000
@@ -91,16 +96,6 @@ def test_a_truncated_file_is_corrupt(kind: str, photo: bytes) -> None:
     whole = encoded(Image.open(io.BytesIO(photo)).resize((200, 200)), kind)
     with pytest.raises(ImageCorrupt):
         decode(whole[: len(whole) * 2 // 3], LIMIT)
-
-
-def test_memory_that_runs_out_is_not_called_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError
-
-    data = encoded(quadrants())
-    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
-    with pytest.raises(OutOfMemory):
-        decode(data, LIMIT)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -232,14 +227,6 @@ def test_memory_is_known_from_the_header(kind: str, mode: str, options: dict[str
     assert decode(data, least).size == (400, 200)
     with pytest.raises(ImageTooLarge):
         decode(data, int(least * 0.97))
-
-
-def test_room_that_cannot_be_made_is_out_of_memory() -> None:
-    def fail(_: int) -> None:
-        raise MemoryError
-
-    with pytest.raises(OutOfMemory):
-        decode(encoded(quadrants()), LIMIT, fail)
 
 
 def test_a_broken_profile_is_ignored() -> None:

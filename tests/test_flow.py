@@ -17,6 +17,7 @@ from pipeline.flow import CutOut, cut_out
 from pipeline.options import Options
 from pipeline.segment import Prediction, U2netpRunner
 from pipeline.subject import select
+from serving.responses import cutout_response
 from tests.conftest import encoded, rembg_mask
 
 
@@ -33,6 +34,7 @@ def test_a_photo(photo: bytes, runner: U2netpRunner) -> None:
     answer = cut_out(photo, Options(edges="raw"), runner, 25_000_000, clock)
     assert list(clock.milliseconds) == ["decode", "segment", "select", "encode"]
     assert answer.media_type == "image/png"
+    assert answer.confidence is not None
     assert answer.confidence > 0.95
     cut = pixels(answer)
     assert cut.shape == (answer.height, answer.width, 4)
@@ -114,6 +116,20 @@ def test_deadline_between_two_steps(photo: bytes) -> None:
     with pytest.raises(DeadlineExceeded):
         cut_out(photo, Options(), Slow(), 25_000_000, clock)
     assert list(clock.milliseconds) == ["decode", "segment"]
+
+
+def test_a_model_without_a_peak_gives_no_confidence(photo: bytes) -> None:
+    class Silent:
+        input_size = (8, 8)
+        peak: float | None = None
+
+        def predict(self, small: Image.Image) -> Prediction:
+            return Prediction(np.full((8, 8), 255, np.uint8), self.peak)
+
+    runner = Silent()
+    assert "X-Subject-Confidence" not in cutout_response(run(photo, runner), {}).headers
+    runner.peak = 0.5
+    assert cutout_response(run(photo, runner), {}).headers["X-Subject-Confidence"] == "0.5000"
 
 
 def test_memory_that_runs_out_anywhere(photo: bytes) -> None:

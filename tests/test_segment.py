@@ -28,6 +28,7 @@ def test_mask_is_rembgs(photo: bytes, runner: U2netpRunner, rembg_session: Any) 
     theirs = np.asarray(rembg_session.predict(small)[0]).astype(int)
     prediction = runner.predict(small)
     assert np.abs(prediction.mask - theirs).max() <= 1
+    assert prediction.peak is not None
     assert prediction.peak > 0.99
 
 
@@ -39,6 +40,7 @@ def test_rembg_runner_gives_the_same_mask(
     assert other.input_size == (320, 320)
     small = Image.open(io.BytesIO(photo)).convert("RGB").resize((320, 320), Image.Resampling.LANCZOS)
     assert np.abs(other.predict(small).mask.astype(int) - runner.predict(small).mask).max() <= 1
+    assert other.predict(small).peak is None
 
 
 def test_rembg_model_that_does_not_exist() -> None:

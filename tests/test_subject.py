@@ -88,6 +88,11 @@ def test_confidence_is_the_probability_before_the_stretch() -> None:
     assert subject.confidence == pytest.approx((4 * 255 + 2 * 140) / 6 / 255 * 0.5)
 
 
+def test_confidence_is_unknown_without_a_peak() -> None:
+    mask = grid("####", "++..")
+    assert select(Prediction(mask, peak=None), seen(mask), None, "largest").confidence is None
+
+
 def test_nothing_salient() -> None:
     with pytest.raises(NoSubjectFound):
         chosen(np.zeros((4, 4), np.uint8))
@@ -114,4 +119,6 @@ def test_no_subject_in_flat_pictures_and_noise(name: str, runner: U2netpRunner) 
 def test_noise_around_a_subject_does_not_hide_it(runner: U2netpRunner, photo: bytes) -> None:
     picture = Image.open(io.BytesIO(photo)).resize((320, 320), Image.Resampling.LANCZOS)
     noisy = np.clip(np.asarray(picture) + RANDOM.normal(0, 25, (320, 320, 3)), 0, 255).astype(np.uint8)
-    assert select(runner.predict(Image.fromarray(noisy)), noisy, None, "largest").confidence > 0.9
+    confidence = select(runner.predict(Image.fromarray(noisy)), noisy, None, "largest").confidence
+    assert confidence is not None
+    assert confidence > 0.9

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.errors import ImageCorrupt
 from pipeline.webp import decode_webp
 from tests.conftest import encoded
 
@@ -34,14 +35,14 @@ def same_as_pillow(data: bytes) -> None:
     assert np.array_equal(ours[seen], theirs[seen])
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0" + bytes(6)])
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WEBPVP8X", b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0" + bytes(6)])
 def test_what_is_no_picture(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"WebP|animation"):
+    with pytest.raises(ImageCorrupt):
         decode_webp(data, (10, 10))
 
 
 def test_a_frame_outside_its_canvas() -> None:
-    with pytest.raises(ValueError, match="outside"):
+    with pytest.raises(ImageCorrupt):
         decode_webp(encoded(NOISE, "WEBP"), (50, 37))
 
 
@@ -54,7 +55,7 @@ def test_every_real_file(data: Path) -> None:
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
         except Exception:
-            with pytest.raises(ValueError, match=r"WebP|animation"):
+            with pytest.raises(ImageCorrupt):
                 decode_webp(content, (16, 16))
         else:
             same_as_pillow(content)

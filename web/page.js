@@ -268,7 +268,8 @@ async function read(request, fields, took) {
     const [left, top, boxWidth, boxHeight] = ["Left", "Top", "Width", "Height"].map((side) => Number(header(`X-Foreground-${side}`)));
     const box = { left, top, width: boxWidth, height: boxHeight };
     const times = [...header("Server-Timing").matchAll(/([\w-]+);dur=([\d.]+)/g)].map(([, step, dur]) => [step, Number(dur)]);
-    return { blob: request.response, fields, width, height, box, times, took, id, confidence: Number(header("X-Subject-Confidence")) };
+    const confidence = header("X-Subject-Confidence") && Number(header("X-Subject-Confidence"));
+    return { blob: request.response, fields, width, height, box, times, took, id, confidence };
   }
   try {
     const { error, code } = JSON.parse(await request.response.text());
@@ -476,7 +477,7 @@ function showFacts(picture) {
     Result: `${width} × ${height} px`,
     File: size(blob.size),
     "Subject's box": `${box.width} × ${box.height} at ${box.left}, ${box.top}`,
-    Confidence: `${Math.round(confidence * 100)} %${confidence < 0.5 ? ": look before you use it" : ""}`,
+    ...(confidence !== "" && { Confidence: `${Math.round(confidence * 100)} %${confidence < 0.5 ? ": look before you use it" : ""}` }),
     "Seen from here": milliseconds(took),
     Request: id,
   };

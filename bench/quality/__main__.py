@@ -48,7 +48,9 @@ def main() -> None:
                 for cutter, cutout in cutouts.items():
                     whole = np.asarray(cutout.convert("RGBA")) / 255
                     scores[name][cutter].append(score(whole[..., 3], whole[..., :3], truth, foreground))
-                confidences.append(answer(picture, Options()).confidence)
+                confidence = answer(picture, Options()).confidence
+                assert confidence is not None
+                confidences.append(confidence)
                 overlaps.append(scores[name][OURS][-1].iou)
                 rows.append(row(file.name, picture, truth, {cutter: cutouts[cutter].convert("RGBA") for cutter in _SHOWN}))
                 pixels.append(picture.width * picture.height / 1e6)

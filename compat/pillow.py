@@ -1,0 +1,137 @@
+"""Pillow's private attributes, and the libwebp inside its `_webp` module; `python -m compat.pillow` checks that they are there.
+
+Pillow reads every WebP as an animation, whose decoder keeps two canvases beside the result and its copy: 16 bytes per pixel where
+4 are enough. Pillow carries libwebp, so its functions are looked up in Pillow's own module and nothing more needs to be installed.
+"""
+
+import ctypes
+import functools
+import io
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import PIL
+from PIL import Image, PngImagePlugin, _webp
+
+from compat import MovedError, require
+
+
+def limit_png_text(most_bytes: int) -> None:
+    """Have Pillow refuse a PNG whose texts unpack to more than `most_bytes` in all."""
+    PngImagePlugin.MAX_TEXT_MEMORY = most_bytes
+
+
+def set_warnings() -> None:
+    """Turn Pillow's warning of too many pixels into an error, and silence its warnings about the content of files.
+
+    Python keeps the text of each warning it has shown for ever, and those texts quote the client's file.
+    """
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
+
+
+def jpeg_samplings(image: Image.Image) -> list[int]:
+    """Samples per unit of each component of an opened JPEG: its horizontal factor times its vertical one (ITU-T T.81, A.1.1)."""
+    return [across * down for _, across, down, _ in vars(image)["layer"]]
+
+
+def tiff_tags(image: Image.Image) -> Mapping[int, Any]:
+    """The tags of an opened TIFF's first directory; of a tag that stands there twice, the first that Pillow can read."""
+    tags: Mapping[int, Any] = vars(image)["tag_v2"]
+    return tags
+
+
+def is_read_by_libtiff(image: Image.Image) -> bool:
+    """Whether libtiff unpacks an opened TIFF; Pillow itself reads what is not compressed, row by row."""
+    return any(tile.codec_name == "libtiff" for tile in vars(image)["tile"])
+
+
+def drop_avif_decoder(image: Image.Image) -> None:
+    """Let go of a loaded AVIF's decoder, which holds the frame once more."""
+    vars(image).pop("_decoder", None)
+
+
+def webp_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height of a WebP's first frame, or None if libwebp finds no bitstream."""
+    width, height = ctypes.c_int(), ctypes.c_int()
+    found = _libwebp().WebPGetInfo(data, len(data), ctypes.byref(width), ctypes.byref(height))
+    return (width.value, height.value) if found else None
+
+
+def decode_webp_into(data: bytes, pixels: bytearray, start: int, stride: int) -> bool:
+    """Decode a still WebP as RGBA into `pixels` from `start`, `stride` bytes a row. False if the bitstream is damaged."""
+    buffer = (ctypes.c_char * (len(pixels) - start)).from_buffer(pixels, start)
+    return bool(_libwebp().WebPDecodeRGBAInto(data, len(data), buffer, len(buffer), stride))
+
+
+@functools.cache
+def _libwebp() -> ctypes.CDLL:
+    library = ctypes.CDLL(_webp.__file__)
+    library.WebPGetInfo.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *[ctypes.POINTER(ctypes.c_int)] * 2]
+    library.WebPDecodeRGBAInto.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    library.WebPDecodeRGBAInto.restype = ctypes.c_void_p
+    return library
+
+
+def check() -> None:
+    """Use each private API on an image of a few pixels. Raises MovedError."""
+    require("Pillow", PIL.__version__, _PROBES)
+
+
+def _has_text_limit() -> bool:
+    return isinstance(vars(PngImagePlugin)["MAX_TEXT_MEMORY"], int)
+
+
+def _has_samplings() -> bool:
+    return jpeg_samplings(_opened("JPEG", subsampling="4:2:0")) == [4, 1, 1]
+
+
+def _has_tags() -> bool:
+    return bool(tiff_tags(_opened("TIFF"))[256] == 2)
+
+
+def _has_codec_names() -> bool:
+    return is_read_by_libtiff(_opened("TIFF", compression="tiff_lzw")) and not is_read_by_libtiff(_opened("TIFF"))
+
+
+def _has_avif_decoder() -> bool:
+    image = _opened("AVIF", speed=10)
+    image.load()
+    held = "_decoder" in vars(image)
+    drop_avif_decoder(image)
+    return held and image.getpixel((0, 0)) is not None
+
+
+def _has_libwebp() -> bool:
+    data, pixels = _encoded("WEBP", lossless=True), bytearray(2 * 1 * 4)
+    is_decoded = webp_size(data) == (2, 1) and decode_webp_into(data, pixels, 0, 8)
+    return is_decoded and bytes(pixels) == b"\xc8\x1e\x1e\xff" * 2
+
+
+def _encoded(kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (2, 1), (200, 30, 30)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def _opened(kind: str, **options: object) -> Image.Image:
+    return Image.open(io.BytesIO(_encoded(kind, **options)))
+
+
+_PROBES: dict[str, Callable[[], bool]] = {
+    "the limit of a PNG's texts": _has_text_limit,
+    "a JPEG's samplings": _has_samplings,
+    "a TIFF's tags": _has_tags,
+    "the name of a TIFF's decoder": _has_codec_names,
+    "an AVIF's decoder": _has_avif_decoder,
+    "libwebp": _has_libwebp,
+}
+
+
+if __name__ == "__main__":
+    try:
+        check()
+    except MovedError as exc:
+        sys.exit(str(exc))

@@ -1,0 +1,23 @@
+"""What Pillow raises -> the contract's errors. Only calls into Pillow may stand inside: what our own code raises is a defect."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image
+
+from pipeline.errors import BackgroundRemovalError, ImageCorrupt, ImageTooLarge, OutOfMemory
+
+
+@contextmanager
+def pillow_errors() -> Iterator[None]:
+    """Raise ImageTooLarge, OutOfMemory or ImageCorrupt: on a damaged file, Pillow's decoders raise almost any exception."""
+    try:
+        yield
+    except BackgroundRemovalError:
+        raise
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
+        raise ImageTooLarge(Image.MAX_IMAGE_PIXELS or 0) from exc
+    except MemoryError as exc:
+        raise OutOfMemory from exc
+    except Exception as exc:
+        raise ImageCorrupt from exc
