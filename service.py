@@ -112,6 +112,7 @@ class BackgroundRemover:
         from pipeline.download import Downloader
         from pipeline.flow import cut_out
         from pipeline.segment import runner_for
+        from pipeline.strips import Strips
 
         configure_logging()
         settings = runtime.settings
@@ -122,7 +123,8 @@ class BackgroundRemover:
             lookup_threads=4 * settings.max_waiting,
         )
         self._runner = runner_for(settings.model, Path(self.model.path) / MODEL_FILE, settings.threads)
-        self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels)
+        strips = Strips(settings.threads)
+        self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels, strips=strips)
         self._cut_out(SAMPLE.read_bytes(), Options(), clock=Clock(deadline=float("inf")))
         release_free_memory()
         gc.freeze()  # what was imported stays: a full collection would walk it for 40 ms, in the middle of some request

@@ -1,6 +1,6 @@
 """The work of background removal; knows nothing of serving.
 
-    str    download.py   a URL, checked by urls.py and addresses.py, read through metering.py
+    str    download.py   a URL, checked by urls.py and addresses.py, over network.py, counted by metering.py
      ↓
     bytes  decode.py     what the source sent
      ↓
@@ -15,13 +15,13 @@
     bytes                PNG or WebP
 
 `flow.py` composes the arrows from decode to encode in one function. Each arrow is one file with one public verb and takes what the
-last one gave. png.py helps encode.py, and bands.py runs full-resolution work in bands. Files that help decode.py: its memory is
+last one gave. png.py helps encode.py, and strips.py runs full-resolution work in strips. Files that help decode.py: its memory is
 priced by bytes_per_pixel.py (with jpeg.py, tiff.py, and avif.py on boxes.py and av1.py), its reads are bounded by bounds.py, its
 calls into Pillow are wrapped by pillow_errors.py, and png_chunks.py, webp.py and color.py read what they are named for.
-Beside them stand settings.py, options.py, errors.py, memory.py (the worker's environment), and model.py, which sets the weights up
-before serving.
+Beside them stand options.py, errors.py, processors.py (how many there are), memory.py (the worker's environment), and model.py, which
+sets the weights up before serving.
 
-Nothing heavy is imported here: the supervisor process reads the settings and must not pay for numpy.
+Nothing heavy is imported here: the supervisor process imports this package, and must not pay for numpy.
 """
 
 import os

@@ -1,16 +1,15 @@
 """The pixels that Pillow read -> 8-bit sRGB and an alpha channel, in strips."""
 
 import io
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from pipeline.bands import over_bands
 from pipeline.picture import Develop
 from pipeline.pillow_errors import pillow_errors
+from pipeline.strips import SERIAL, Strips
 
 _SRGB = ImageCms.createProfile("sRGB")
 
@@ -18,7 +17,7 @@ _SRGB = ImageCms.createProfile("sRGB")
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
 
 
-def alpha_of(image: Image.Image) -> Image.Image | None:
+def alpha_of(image: Image.Image, strips: Strips = SERIAL) -> Image.Image | None:
     """The image's own alpha in mode L, or None where every pixel is opaque. Raises ImageCorrupt."""
     key = image.info.pop("transparency", None)
     if image.mode.startswith("I;16"):
@@ -32,13 +31,13 @@ def alpha_of(image: Image.Image) -> Image.Image | None:
         if image.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
             # A 16-bit PNG's color key: Pillow keeps the high bytes of its pixels (PNG 3rd edition, 11.3.1.1).
             key = tuple(sample >> 8 for sample in key)
-        alpha = _alpha_of_key(image, key)
+        alpha = _alpha_of_key(image, key, strips)
     else:
         return None
     return None if alpha.getextrema()[0] == 255 else alpha
 
 
-def _alpha_of_key(image: Image.Image, key: object) -> Image.Image:
+def _alpha_of_key(image: Image.Image, key: object, strips: Strips) -> Image.Image:
     """`key` is a color, a palette's entry, or the alpha of each entry, as Pillow gives it."""
     alpha = Image.new("L", image.size)
 
@@ -49,18 +48,18 @@ def _alpha_of_key(image: Image.Image, key: object) -> Image.Image:
             channel = strip.convert("RGBA").getchannel("A")
         alpha.paste(channel, (0, top))
 
-    _for_each_strip(transparency, image)
+    strips.for_each(transparency, image.height, image.width)
     return alpha
 
 
-def to_srgb(image: Image.Image) -> tuple[Image.Image, Develop | None]:
+def to_srgb(image: Image.Image, strips: Strips = SERIAL) -> tuple[Image.Image, Develop | None]:
     """The image as it can be kept, at most 4 bytes per pixel, and what makes sRGB of a part of it (None: it is sRGB).
 
     Raises ImageCorrupt, and so does the second function.
     """
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
-        image = normalize(image)
+        image = normalize(image, strips)
     elif image.mode in ("1", "LA", "La"):
         with pillow_errors():
             image = image.convert("L")
@@ -70,7 +69,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, Develop | None]:
         transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, "LAB", "RGB")
     if image.mode == "RGB":
         if transform is not None:
-            _convert_in_place(image, transform)
+            _convert_in_place(image, transform, strips)
         return image, None
 
     def develop(part: Image.Image) -> Image.Image:
@@ -82,7 +81,7 @@ def to_srgb(image: Image.Image) -> tuple[Image.Image, Develop | None]:
     return image, develop
 
 
-def normalize(image: Image.Image) -> Image.Image:
+def normalize(image: Image.Image, strips: Strips = SERIAL) -> Image.Image:
     """Gray of more than 8 bits (modes I;16, I, F) to mode L.
 
     A sample of 16 bits becomes floor(sample / 256). Modes I and F declare no range: a sample becomes
@@ -90,7 +89,7 @@ def normalize(image: Image.Image) -> Image.Image:
     equal. −∞ becomes 0, +∞ becomes 255, NaN becomes 0. Computed in 64 bits, where no difference of two 32-bit samples overflows.
     """
     is_16_bits = image.mode.startswith("I;16")
-    least, greatest = (0.0, 65_536.0) if is_16_bits else _finite_extrema(image)
+    least, greatest = (0.0, 65_536.0) if is_16_bits else _finite_extrema(image, strips)
     scale = 256.0 if is_16_bits else 255.0
     gray = Image.new("L", image.size)
 
@@ -103,11 +102,11 @@ def normalize(image: Image.Image) -> Image.Image:
             levels = np.zeros(known.shape, np.uint8)
         gray.paste(Image.fromarray(levels), (0, top))
 
-    _for_each_strip(write_strip, image)
+    strips.for_each(write_strip, image.height, image.width)
     return gray
 
 
-def _finite_extrema(image: Image.Image) -> tuple[float, float]:
+def _finite_extrema(image: Image.Image, strips: Strips) -> tuple[float, float]:
     """The least and the greatest sample that is a number; 0 and 0 without one."""
 
     def extrema(top: int, bottom: int) -> list[float]:
@@ -115,7 +114,7 @@ def _finite_extrema(image: Image.Image) -> tuple[float, float]:
         finite = samples[np.isfinite(samples)]
         return [float(finite.min()), float(finite.max())] if finite.size else []
 
-    found = [value for pair in over_bands(extrema, image.height, image.width) for value in pair]
+    found = [value for pair in strips.map(extrema, image.height, image.width) for value in pair]
     return min(found, default=0.0), max(found, default=0.0)
 
 
@@ -146,14 +145,10 @@ def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
     return np.array_equal(cube, np.asarray(converted))
 
 
-def _convert_in_place(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> None:
+def _convert_in_place(image: Image.Image, transform: ImageCms.ImageCmsTransform, strips: Strips) -> None:
     def convert(top: int, bottom: int) -> None:
         with pillow_errors():
             converted = transform.apply(image.crop((0, top, image.width, bottom)))
         image.paste(converted, (0, top))
 
-    _for_each_strip(convert, image)
-
-
-def _for_each_strip(work: Callable[[int, int], None], image: Image.Image) -> None:
-    list(over_bands(work, image.height, image.width))
+    strips.for_each(convert, image.height, image.width)

@@ -28,6 +28,7 @@ from pipeline.jpeg import keeps_coefficients
 from pipeline.picture import TURNS, Picture
 from pipeline.pillow_errors import pillow_errors
 from pipeline.png_chunks import still_png
+from pipeline.strips import SERIAL, Strips
 from pipeline.webp import decode_webp, read_canvas_size
 
 # Pillow checks `Image.MAX_IMAGE_PIXELS` before it opens a file's first frame: that is in time for a GIF, whose frame it fills with
@@ -46,7 +47,7 @@ _MOST_PIXELS_A_SIDE = 65_535
 _MOST_BYTES_PER_PIXEL = 10
 
 
-def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None = None) -> Picture:
+def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None = None, strips: Strips = SERIAL) -> Picture:
     """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
 
     EXIF orientation is applied, a profile is converted to sRGB (a broken one is ignored), transparency is kept. `make_room` is
@@ -60,12 +61,12 @@ def decode(data: bytes, max_pixels: int, make_room: Callable[[int], None] | None
     if kind is None:
         raise UnsupportedImageType
     try:
-        return _decode(data, kind, max_pixels, make_room)
+        return _decode(data, kind, max_pixels, make_room, strips)
     except MemoryError as exc:
         raise OutOfMemory from exc
 
 
-def _decode(data: bytes, kind: str, max_pixels: int, make_room: Callable[[int], None] | None) -> Picture:
+def _decode(data: bytes, kind: str, max_pixels: int, make_room: Callable[[int], None] | None, strips: Strips) -> Picture:
     if kind == "WEBP":  # Pillow allocates a WebP's canvas when it opens the file
         _require_size(read_canvas_size(data), max_pixels)
     if kind == "PNG":
@@ -85,9 +86,10 @@ def _decode(data: bytes, kind: str, max_pixels: int, make_room: Callable[[int], 
             file.begin_pixels(in_scans=kind == "JPEG" and keeps_coefficients(data))
         loaded = _load(image, kind, data)
         turn = _turn(image)
-        alpha = alpha_of(loaded)
-        stored, develop = to_srgb(loaded)
-        return Picture(stored, alpha if alpha is None or turn is None else alpha.transpose(turn), turn, develop).settled()
+        alpha = alpha_of(loaded, strips)
+        stored, develop = to_srgb(loaded, strips)
+        upright_alpha = alpha if alpha is None or turn is None else alpha.transpose(turn)
+        return Picture(stored, upright_alpha, turn, develop, strips).settled()
 
 
 def sniff(data: bytes) -> str | None:

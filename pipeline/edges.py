@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.bands import over_bands
 from pipeline.matte import Box
 from pipeline.picture import Picture
 
@@ -101,7 +100,7 @@ def _padded(fields: Floats) -> Floats:
 def sharpen(alpha: NDArray[np.uint8], region: Box, picture: Picture, around: Surroundings) -> None:
     """Decide the unsure pixels of `alpha`, uint8 (height, width), the enlarged mask of a region of the picture, in place."""
 
-    def sharpen_band(first: int, end: int) -> None:
+    def sharpen_strip(first: int, end: int) -> None:
         band = alpha[first:end]
         unsure = _between(band, SURE_BACKGROUND, SURE_FOREGROUND)
         if unsure.size:
@@ -117,7 +116,7 @@ def sharpen(alpha: NDArray[np.uint8], region: Box, picture: Picture, around: Sur
             band.reshape(-1)[unsure] = decided
 
     if alpha.max() > SURE_BACKGROUND:  # else it is a trace, in a picture much smaller than the mask, and all there is
-        list(over_bands(sharpen_band, region.height, region.width))
+        picture.strips.for_each(sharpen_strip, region.height, region.width)
 
 
 def clean(colours: NDArray[np.uint8], alpha: NDArray[np.uint8], corner: tuple[int, int], around: Surroundings) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from pipeline.bands import over_bands
 from pipeline.edges import Surroundings, clean
 from pipeline.errors import FormatUnsupported
 from pipeline.matte import Matte
 from pipeline.options import Options
 from pipeline.picture import Picture
 from pipeline.png import Rows, write_png
+from pipeline.strips import Strips
 
 # WebP's own limit (RFC 9649: 14 bits a side), and the area that stays within the service's memory: composing and encoding take 24
 # bytes a pixel, with transparency, at method 2; at libwebp's default, 4, it is 34, twice the time, and 1 % smaller.
@@ -38,7 +38,7 @@ def encode(picture: Picture, matte: Matte, options: Options, around: Surrounding
         raise FormatUnsupported
     rows = functools.partial(_compose, picture, matte, options, around)
     channels: int = rows(0, 1).shape[2]
-    return (_webp if options.format == "webp" else write_png)(rows, width, height, channels)
+    return (_webp if options.format == "webp" else write_png)(rows, width, height, channels, picture.strips)
 
 
 def _compose(
@@ -78,7 +78,7 @@ def _rgba(colour: str) -> tuple[int, int, int, int]:
     return red, green, blue, alpha[0] if alpha else 255
 
 
-def _webp(rows: Rows, width: int, height: int, channels: int) -> bytes:
+def _webp(rows: Rows, width: int, height: int, channels: int, strips: Strips) -> bytes:
     """The whole at once, as libwebp wants it."""
     image = Image.new(_MODES[channels], (width, height))
 
@@ -86,7 +86,7 @@ def _webp(rows: Rows, width: int, height: int, channels: int) -> bytes:
         band = rows(top, bottom)
         image.paste(Image.fromarray(band if channels > 1 else band[..., 0]), (0, top))
 
-    list(over_bands(paste, height, width))
+    strips.for_each(paste, height, width)
     file = io.BytesIO()
     image.save(file, "WEBP", quality=WEBP_QUALITY, method=_WEBP_METHOD)
     return file.getvalue()

@@ -13,6 +13,7 @@ from pipeline.errors import OutOfMemory
 from pipeline.matte import Box, enlarge
 from pipeline.options import Options
 from pipeline.segment import Runner
+from pipeline.strips import SERIAL, Strips
 from pipeline.subject import select
 
 # What takes more than this (decoding 7.5 megapixels of JPEG, 1.2 of WebP answer) and an inference must not hold memory at the same
@@ -36,7 +37,7 @@ class CutOut:
     source_pixels: int
 
 
-def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, clock: Clock) -> CutOut:
+def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, clock: Clock, strips: Strips = SERIAL) -> CutOut:
     """Cut the subject out of an encoded picture.
 
     Raises what the steps raise: EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
@@ -52,7 +53,7 @@ def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, cloc
 
     try:
         with clock.step("decode"):
-            picture = decode(data, max_pixels, make_room)
+            picture = decode(data, max_pixels, make_room, strips)
         with clock.step("segment"):
             small = picture.reduced(runner.input_size)
             prediction = runner.predict(small)
@@ -64,7 +65,7 @@ def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, cloc
             margin = options.margin if options.crop else None
             around = surroundings(subject.mask, small, picture.size) if options.edges == "refined" else None
             refine = None if around is None else functools.partial(sharpen, picture=picture, around=around)
-            matte = enlarge(subject.mask, picture.size, picture.alpha, margin, refine)
+            matte = enlarge(subject.mask, picture.size, picture.alpha, margin, refine, strips)
         with clock.step("encode"):
             if options.format == "webp":
                 make_room(WEBP_BYTES_A_PIXEL * matte.frame.width * matte.frame.height)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from pipeline.bands import over_bands
 from pipeline.errors import NoSubjectFound
+from pipeline.strips import SERIAL, Strips
 
 # An alpha below this (4 %) cannot be seen on any background; the subject's box ends there.
 VISIBLE_ALPHA = 10
@@ -57,6 +57,7 @@ def enlarge(
     own_alpha: Image.Image | None,
     margin: int | None,
     sharpen: Callable[[NDArray[np.uint8], Box], None] | None = None,
+    strips: Strips = SERIAL,
 ) -> Matte:
     """Enlarge a mask, uint8 (height, width), to a picture of `size` (width, height) as rembg does, by LANCZOS.
 
@@ -66,13 +67,13 @@ def enlarge(
     """
     whole = Box(0, 0, *size)
     region = whole if margin is None else _surroundings(mask, size).grown(margin, size)
-    alpha = _enlarge_region(mask, size, region)
+    alpha = _enlarge_region(mask, size, region, strips)
     if not alpha.any():
         _mark_strongest(alpha, mask, size, region)
     if sharpen is not None:
         sharpen(alpha, region)
     if own_alpha is not None:
-        _multiply(alpha, own_alpha, region)
+        _multiply(alpha, own_alpha, region, strips)
     # A subject of a few cells in a picture smaller than the mask may be averaged down to less: then its strongest trace counts.
     least = min(VISIBLE_ALPHA, int(alpha.max()))
     if least == 0:
@@ -107,7 +108,7 @@ def _surroundings(mask: NDArray[np.uint8], size: tuple[int, int]) -> Box:
     return Box.between(left, top, right, bottom)
 
 
-def _enlarge_region(mask: NDArray[np.uint8], size: tuple[int, int], region: Box) -> NDArray[np.uint8]:
+def _enlarge_region(mask: NDArray[np.uint8], size: tuple[int, int], region: Box, strips: Strips) -> NDArray[np.uint8]:
     """The same pixels as enlarging the whole mask and cropping it, for the cost of the region.
 
     Between its two passes Pillow rounds and clips LANCZOS's overshoot, so their order shows by up to 27/255 at a corner of the
@@ -126,17 +127,17 @@ def _enlarge_region(mask: NDArray[np.uint8], size: tuple[int, int], region: Box)
         box = (0, (top + first) * rows / size[1], region.width, min((top + end) * rows / size[1], rows))
         alpha[first:end] = np.asarray(wide.resize((region.width, end - first), Image.Resampling.LANCZOS, box=box))
 
-    list(over_bands(down, region.height, region.width))
+    strips.for_each(down, region.height, region.width)
     return alpha
 
 
-def _multiply(alpha: NDArray[np.uint8], own_alpha: Image.Image, region: Box) -> None:
+def _multiply(alpha: NDArray[np.uint8], own_alpha: Image.Image, region: Box, strips: Strips) -> None:
     def multiply(first: int, end: int) -> None:
         left, top, right, _ = region.corners
         own = own_alpha.crop((left, top + first, right, top + end))
         alpha[first:end] = np.asarray(ImageChops.multiply(Image.fromarray(alpha[first:end]), own))
 
-    list(over_bands(multiply, region.height, region.width))
+    strips.for_each(multiply, region.height, region.width)
 
 
 def _mark_strongest(alpha: NDArray[np.uint8], mask: NDArray[np.uint8], size: tuple[int, int], region: Box) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cykooz_resizer import FilterType, ResizeAlg, ResizeOptions, Resizer
 from PIL import Image
 
-from pipeline.bands import over_bands
+from pipeline.strips import SERIAL, Strips
 
 # EXIF 2.3, the tag Orientation, 0x0112: what makes the stored picture upright.
 TURNS = {
@@ -46,6 +46,7 @@ class Picture:
     alpha: Image.Image | None = None
     turn: Image.Transpose | None = None
     develop: Develop | None = None
+    strips: Strips = SERIAL
 
     @property
     def size(self) -> tuple[int, int]:
@@ -83,7 +84,7 @@ class Picture:
                 Resizer().resize_pil(region, band, _LANCZOS)
             narrow.paste(band, (0, top))
 
-        list(over_bands(across, height, width))
+        self.strips.for_each(across, height, width)
         return narrow.resize(size, Image.Resampling.LANCZOS)
 
     def _stored_corners(self, corners: Corners) -> Corners:
@@ -99,6 +100,6 @@ class Picture:
         """This picture, developed whole if it is small. Raises what Pillow raises if it cannot be developed."""
         width, height = self.size
         if width * height < _SMALL_PIXELS:
-            return Picture(self.rgb(), self.alpha)
+            return Picture(self.rgb(), self.alpha, strips=self.strips)
         self.rgb((0, 0, 1, 1))  # what cannot be developed shows itself here
         return self

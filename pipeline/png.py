@@ -10,7 +10,7 @@ import numpy as np
 from isal import isal_zlib
 from numpy.typing import NDArray
 
-from pipeline.bands import over_bands
+from pipeline.strips import SERIAL, Strips
 
 # `rows(top, bottom)` gives those rows of a picture: uint8 (rows, width, channels).
 Rows = Callable[[int, int], NDArray[np.uint8]]
@@ -27,7 +27,7 @@ _LAST_BLOCK = b"\x03\x00"  # RFC 1951: an empty final block
 _ADLER_BASE = 65_521
 
 
-def write_png(rows: Rows, width: int, height: int, channels: int) -> bytes:
+def write_png(rows: Rows, width: int, height: int, channels: int, strips: Strips = SERIAL) -> bytes:
     """Encode a picture of 8 bits a channel: 1 channel is grey, 3 are RGB, 4 RGBA with straight alpha.
 
     `rows` is called by several threads at a time.
@@ -46,7 +46,7 @@ def write_png(rows: Rows, width: int, height: int, channels: int) -> bytes:
     _write_chunk(file, b"IHDR", width.to_bytes(4, "big") + height.to_bytes(4, "big") + eight_bits)
     _write_chunk(file, b"IDAT", _ZLIB_HEADER)
     checksum = 1
-    for content, band_checksum, size in over_bands(deflated, height, width):
+    for content, band_checksum, size in strips.map(deflated, height, width):
         _write_chunk(file, b"IDAT", content)
         checksum = _combined_adler32(checksum, band_checksum, size)
     _write_chunk(file, b"IDAT", _LAST_BLOCK + checksum.to_bytes(4, "big"))

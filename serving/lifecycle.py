@@ -102,7 +102,7 @@ class RequestLifecycle:
 
     def begin_response(self) -> None:
         """From now on, what counts is how fast the client reads."""
-        if self.admission is not None:
+        if self.admission is not None and self._scope_of_app is not None:
             self._end_at(time.monotonic() + WRITE_TIMEOUT, EndReason.SLOW_READER)
 
     def sent(self, size: int) -> None:
@@ -112,19 +112,19 @@ class RequestLifecycle:
 
     async def run(self, app: ASGIApp) -> None:
         """Have the app respond, to its end or to the reason that ends it early; then see that the client knows."""
-        fault: Exception | None = None
+        error: BackgroundRemovalError | None = None
         try:
             async with asyncio.timeout(None) as self._scope_of_app:
                 await app(self.scope, self.body.receive, self.response.send)
         except Exception as exc:
-            fault = exc
+            error = to_error(exc) if self.reason is None else None
         finally:
             self._let_go()
         try:
             if self.reason is not None:
                 await self._tell(ENDINGS[self.reason])
-            elif fault is not None:
-                await self._send_or_break_off(to_error(fault))
+            elif error is not None:
+                await self._send_or_break_off(error)
         finally:
             self._runtime.queue.leave(self)
 

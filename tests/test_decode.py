@@ -14,6 +14,7 @@ from pipeline.errors import (
     ImageTooLarge,
     UnsupportedImageType,
 )
+from pipeline.strips import Strips
 from tests.conftest import encoded
 
 LIMIT = 25_000_000
@@ -175,8 +176,8 @@ def test_a_large_picture_is_developed_as_a_small_one(wide_gamut: bytes, monkeypa
             small = decode(data, LIMIT)
             with monkeypatch.context() as patch:
                 patch.setattr("pipeline.picture._SMALL_PIXELS", 0)
-                patch.setattr("pipeline.bands._BAND_PIXELS", 5000)
-                large = decode(data, LIMIT)
+                patch.setattr("pipeline.strips._STRIP_PIXELS", 5000)
+                large = decode(data, LIMIT, strips=Strips(2))
                 assert large.size == small.size
                 assert np.array_equal(np.asarray(large.rgb()), np.asarray(small.rgb())), (mode, orientation)
                 assert np.array_equal(np.asarray(large.rgb(box)), np.asarray(small.rgb())[40:111, 17:160]), (mode, orientation)

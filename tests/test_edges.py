@@ -5,10 +5,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline import bands
+from pipeline import strips
 from pipeline.edges import SURE_BACKGROUND, SURE_FOREGROUND, Surroundings, clean, sharpen, surroundings
 from pipeline.matte import Box
 from pipeline.picture import Picture
+from pipeline.strips import Strips
 
 SIZE = 800
 RED, BLUE = np.array([200, 40, 30]), np.array([20, 60, 220])
@@ -95,14 +96,14 @@ def test_a_strap_that_the_mask_half_sees_is_kept() -> None:
     assert alpha[370, 480:630].max() == 0
 
 
-def test_a_region_is_a_part_of_the_whole_and_bands_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_is_a_part_of_the_whole_and_strips_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     truth = slanted(12)
     mask, image = model_mask(truth), composed(truth)
     whole = sharpened(mask, image)
-    monkeypatch.setattr(bands, "_BAND_PIXELS", 5_000)
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 5_000)
     region = Box(301, 97, 280, 411)
     part = np.ascontiguousarray(enlarged(mask)[97 : 97 + 411, 301 : 301 + 280])
-    sharpen(part, region, Picture(image), around(mask, image))
+    sharpen(part, region, Picture(image, strips=Strips(2)), around(mask, image))
     assert np.abs(part.astype(int) - whole[97 : 97 + 411, 301 : 301 + 280]).max() <= 1
 
 

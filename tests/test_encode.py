@@ -12,6 +12,7 @@ from pipeline.errors import FormatUnsupported
 from pipeline.matte import Box, Matte
 from pipeline.options import Options
 from pipeline.picture import Picture
+from pipeline.strips import Strips
 
 RANDOM = np.random.default_rng(3)
 COLOURS = RANDOM.integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -61,13 +62,13 @@ def test_a_background_that_shines_through() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (333, 257), (700, 1001)])
 @pytest.mark.parametrize("options", [{}, {"output": "mask"}, {"background": "#123"}, {"background": "#11223344"}])
-def test_bands_make_one_valid_file(size: tuple[int, int], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strips_make_one_valid_file(size: tuple[int, int], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Two decoders that share no code read it alike: Pillow's own, and OpenCV's libpng."""
     noise = np.random.default_rng(11).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     frame = Box(0, 0, *size)
-    arguments = Picture(Image.fromarray(noise[..., :3])), Matte(noise[..., 3], frame, frame), Options(**options)
+    arguments = Picture(Image.fromarray(noise[..., :3]), strips=Strips(2)), Matte(noise[..., 3], frame, frame), Options(**options)
     whole = encode(*arguments)
-    monkeypatch.setattr("pipeline.bands._BAND_PIXELS", 3000)
+    monkeypatch.setattr("pipeline.strips._STRIP_PIXELS", 3000)
     banded = encode(*arguments)
     pillow = np.asarray(Image.open(io.BytesIO(banded)))
     opencv = cv2.imdecode(np.frombuffer(banded, np.uint8), cv2.IMREAD_UNCHANGED)

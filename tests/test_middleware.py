@@ -1,7 +1,9 @@
 """The middleware and the request's lifecycle alone, between a server and an app that are both a few lines."""
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -257,3 +259,19 @@ async def test_a_reader_that_never_reads_is_cut_off(monkeypatch: pytest.MonkeyPa
     await asyncio.wait_for(post(endpoint(respond), connection, runtime), 5)
     assert (seen[0].reason, seen[0].code) == (EndReason.SLOW_READER, "client_too_slow")
     assert runtime.queue.active == 0
+
+
+@pytest.mark.parametrize("reason", ENDINGS)
+async def test_an_ended_request_leaves_nothing_behind(reason: EndReason) -> None:
+    """A timer that outlives its request keeps all of it until it strikes."""
+    runtime, connection = Runtime({}), Connection([b"0"])
+    task = asyncio.create_task(post(endpoint(read_and_wait), connection, runtime))
+    left = weakref.ref(request := await active(runtime))
+    request.end(reason)
+    del request
+    await asyncio.wait_for(task, 5)
+    del task
+    for _ in range(10):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert left() is None
