@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow check fuzz bench quality scale soak bento image image-test sbom audit lock clean
+.PHONY: help setup serve test test-slow test-latest check fuzz bench quality scale soak bento image image-test sbom audit lock clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ test: $(VENV)/dev.done setup  ## Run the tests (at most 10 minutes)
 
 test-slow: $(VENV)/dev.done setup  ## Run the tests that take longer
 	@$(BIN)/python -m pytest -m slow
+
+test-latest:  ## Run the tests with the newest versions that pyproject.toml allows, in a scratch folder
+	@scratch=$$(mktemp -d) && git clone --quiet . $$scratch && $(MAKE) -C $$scratch lock UPGRADE=--upgrade \
+	  && git -C $$scratch diff --stat && TEST_DATA=$${TEST_DATA:-$(CURDIR)/../shared/data} $(MAKE) -C $$scratch test; \
+	  status=$$?; rm -rf $$scratch; exit $$status
 
 check: $(VENV)/dev.done  ## Run ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

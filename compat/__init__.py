@@ -2,10 +2,11 @@
 
 Each has a `check`, run before the service starts, that raises MovedError when the library has moved.
 
-    bentoml.py    timeouts and metrics that cannot be configured, the tracer, requests handed on unread
-    pillow.py     what decoders keep, and libwebp
-    starlette.py  an uploaded file, in memory
-    uvicorn.py    open connections
+    bentoml.py      timeouts and metrics that cannot be configured, the tracer, requests handed on unread
+    onnxruntime.py  an arena that can be shrunk
+    pillow.py       what decoders keep, and libwebp
+    starlette.py    an uploaded file, in memory
+    uvicorn.py      open connections
 
 Nothing else of the project is imported here.
 """

@@ -1,4 +1,4 @@
-"""Pillow's private attributes, and the libwebp inside its `_webp` module; `python -m compat.pillow` checks that they are there.
+"""Pillow's private attributes, and the libwebp inside its `_webp` module.
 
 Pillow reads every WebP as an animation, whose decoder keeps two canvases beside the result and its copy: 16 bytes per pixel where
 4 are enough. Pillow carries libwebp, so its functions are looked up in Pillow's own module and nothing more needs to be installed.
@@ -7,7 +7,6 @@ Pillow reads every WebP as an animation, whose decoder keeps two canvases beside
 import ctypes
 import functools
 import io
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import PIL
 from PIL import Image, PngImagePlugin, _webp
 
-from compat import MovedError, require
+from compat import require
 
 
 def limit_png_text(most_bytes: int) -> None:
@@ -128,10 +127,3 @@ _PROBES: dict[str, Callable[[], bool]] = {
     "an AVIF's decoder": _has_avif_decoder,
     "libwebp": _has_libwebp,
 }
-
-
-if __name__ == "__main__":
-    try:
-        check()
-    except MovedError as exc:
-        sys.exit(str(exc))

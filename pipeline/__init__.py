@@ -18,8 +18,8 @@
 last one gave. png.py helps encode.py, and strips.py runs full-resolution work in strips. Files that help decode.py: its memory is
 priced by bytes_per_pixel.py (with jpeg.py, tiff.py, and avif.py on boxes.py and av1.py), its reads are bounded by bounds.py, its
 calls into Pillow are wrapped by pillow_errors.py, and png_chunks.py, webp.py and color.py read what they are named for.
-Beside them stand options.py, errors.py, processors.py (how many there are), memory.py (the worker's environment), and model.py, which
-sets the weights up before serving.
+Beside them stand options.py, errors.py, processors.py (how many there are), memory.py (the worker's environment), and model.py,
+which sets the weights up before serving.
 
 Nothing heavy is imported here: the supervisor process imports this package, and must not pay for numpy.
 """

@@ -1,37 +1,29 @@
-"""Picture -> soft mask: the only file that imports onnxruntime.
+"""Picture -> soft mask: the only file, with its helper in `compat`, that runs onnxruntime.
 
 The mask is rembg's by definition: the same pre-processing, weights and normalisation (see the README for why rembg itself is not
 imported). `runner_for` gives the runner of a name.
 """
 
-import functools
 import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 from PIL import Image
 
+from compat.onnxruntime import SharedArena, is_out_of_memory, session_options
 from pipeline.errors import OutOfMemory, StartupError
 from pipeline.memory import release_free_memory
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 # U²-Net's training set-up, the same figures as rembg's: ImageNet's channel means and deviations, 320 × 320 pixels.
 _MEAN = np.array([0.485, 0.456, 0.406])
 _DEVIATION = np.array([0.229, 0.224, 0.225])
 
 _SIZE_OF_FREE_MODELS = (1024, 1024)  # what most of rembg's models with free input shapes were trained on
-
-# An ONNX graph of one node, y = Identity(x), for one float: a run of it gives onnxruntime the occasion to shrink its arena.
-_IDENTITY = (
-    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
-    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
-)
 
 
 @dataclass(frozen=True)
@@ -68,20 +60,13 @@ class U2netpRunner:
 
     def __init__(self, model_file: Path, threads: int) -> None:
         """Load the prepared graph. `threads` work on one inference. Raises StartupError if the file is no such model."""
-        import onnxruntime
-
-        _share_arena()
+        self._arena = SharedArena()
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(model_file), sess_options=_session_options(threads), providers=["CPUExecutionProvider"]
+            self._session = InferenceSession(
+                str(model_file), sess_options=session_options(threads), providers=["CPUExecutionProvider"]
             )
         except Exception as exc:  # onnxruntime's own classes derive from Exception alone
             raise StartupError("The stored model cannot be loaded; delete it and run `make setup` again.") from exc
-        self._identity = onnxruntime.InferenceSession(
-            _IDENTITY, sess_options=_session_options(threads=1), providers=["CPUExecutionProvider"]
-        )
-        self._shrink = onnxruntime.RunOptions()
-        self._shrink.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
@@ -90,45 +75,15 @@ class U2netpRunner:
         try:
             (output,) = self._session.run([self._output], {self._input: to_input(small)})
         except Exception as exc:
-            if "alloc" in str(exc).lower():
+            if is_out_of_memory(exc):
                 raise OutOfMemory from exc
             raise
         return stretch(output[0, 0])
 
     def release(self) -> None:
         """Give the 93 MB of activations back: 2 ms, and 10 of page faults in the next inference (7 and 20 without huge pages)."""
-        self._identity.run(None, {"x": np.zeros(1, np.float32)}, self._shrink)
+        self._arena.shrink()
         release_free_memory()
-
-
-@functools.cache
-def _share_arena() -> None:
-    """Register one arena for every session of the process, so that one of them can shrink it.
-
-    It grows by what is asked for; onnxruntime's default doubles, and keeps what nobody uses.
-    """
-    import onnxruntime
-
-    cpu = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
-    same_as_requested = onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
-    onnxruntime.create_and_register_allocator(cpu, same_as_requested)
-
-
-def _session_options(threads: int) -> "onnxruntime.SessionOptions":
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # A planned block for all activations and the re-use of buffers by plan both hold memory past its use: without them an
-    # inference takes 93 MB instead of 194 and 121, in the same time.
-    options.enable_mem_pattern = False
-    options.enable_mem_reuse = False
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    # Threads may spin while they wait for one another, 3 % of the time, but not between inferences: the processor is wanted then.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    options.log_severity_level = 3
-    return options
 
 
 class RembgRunner:

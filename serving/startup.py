@@ -23,7 +23,7 @@ def check_libraries() -> None:
             library.check()
     except MovedError as exc:
         raise StartupError(str(exc)) from exc
-    _check_apart("compat.pillow")
+    _check_apart("compat")
 
 
 def check_model(settings: Settings, folder: Path, labels: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from starlette.formparsers import MultiPartParser
 from uvicorn.protocols.http import h11_impl
 
 import compat.bentoml
+import compat.onnxruntime
 import compat.starlette
 import compat.uvicorn
 from compat import MovedError
@@ -20,7 +21,7 @@ from compat.uvicorn import IDLE_TIMEOUT, Connections
 
 
 def test_everything_is_where_it_was() -> None:
-    for library in (compat.bentoml, compat.starlette, compat.uvicorn):
+    for library in (compat.bentoml, compat.onnxruntime, compat.starlette, compat.uvicorn):
         library.check()
 
 
@@ -34,6 +35,7 @@ class Moved:
         (compat.bentoml.check, bentoml.IODescriptor, "from_http_request", "BentoML .*from_http_request"),
         (compat.bentoml.check, compat.bentoml, "TimeoutMiddleware", "BentoML .*TimeoutMiddleware"),
         (compat.bentoml.check, compat.bentoml, "BentoMLContainer", "BentoML .*tracer"),
+        (compat.onnxruntime.check, compat.onnxruntime, "SharedArena", "onnxruntime .*arena"),
         (compat.starlette.check, MultiPartParser, "spool_max_size", "Starlette .*spool_max_size"),
         (compat.starlette.check, compat.starlette, "SpooledTemporaryFile", "Starlette .*"),
         (compat.uvicorn.check, h11_impl, "RequestResponseCycle", "uvicorn .*RequestResponseCycle"),

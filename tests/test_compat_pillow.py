@@ -64,7 +64,7 @@ def test_a_limit_of_texts_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_command() -> None:
-    script = "import runpy; from PIL import PngImagePlugin; {}runpy.run_module('compat.pillow', run_name='__main__')"
+    script = "import runpy; from PIL import PngImagePlugin; {}runpy.run_module('compat', run_name='__main__')"
     for change, status in (("", 0), ("del PngImagePlugin.MAX_TEXT_MEMORY; ", 1)):
         command = [sys.executable, "-c", script.format(change)]
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
