@@ -8,7 +8,8 @@ end        a reason ends it early: its deadline, the client, a slow peer, the pr
 
 import asyncio
 import time
-from contextvars import ContextVar
+import weakref
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,9 @@ class RequestLifecycle:
         self.code: str | None = None
         self.admission: Admission | None = None
         self.reason: EndReason | None = None
-        self.body = RequestBody(receive, self.headers, self)
-        self.response = ResponseSender(send, self)
+        # They refer back by a proxy: a cycle would keep each request until Python looks for cycles, thousands of requests later.
+        self.body = RequestBody(receive, self.headers, weakref.proxy(self))
+        self.response = ResponseSender(send, weakref.proxy(self))
         self._runtime = runtime
         self._error: BackgroundRemovalError | None = None
         self._scope_of_app: asyncio.Timeout | None = None
@@ -157,7 +159,8 @@ class RequestLifecycle:
     def _end_at(self, when: float, reason: EndReason) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_at(when, self.end, reason)
+        # In no context: a loop may keep a cancelled timer till its time, and with it what the request's context holds.
+        self._timer = asyncio.get_running_loop().call_at(when, self.end, reason, context=Context())
 
 
 # The request that this code runs for. The executor's threads have it too.

@@ -119,11 +119,13 @@ class Reservation:
     def close(self) -> None:
         """Hold nothing, for good."""
         self._budget.close(self)
+        self._evict = _nobody
 
     def evict(self) -> None:
         """End the request, for the sake of others. What it held is free at once."""
+        evict = self._evict
         self.close()
-        self._evict()
+        evict()
 
     def is_slow(self, patience_is_over: bool) -> bool:
         """Whether its peer is so slow that others may have its room."""
@@ -134,6 +136,10 @@ class Reservation:
         if not patience_is_over or self.transfer.seconds < PATIENCE:
             return False
         return self.phase is Phase.SENDING or self.transfer.bytes_per_second < _SLOW_BYTES_PER_SECOND
+
+
+def _nobody() -> None:
+    """Evict a request that has ended."""
 
 
 class MemoryBudget:

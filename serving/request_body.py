@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -57,7 +58,8 @@ class RequestBody:
             await admission.reservation.grow(size)
             if self.is_whole:
                 admission.reservation.complete()
-                self._watch = asyncio.create_task(self._end_when_the_client_leaves())
+                # In no context, which would hold the request, and the request the task: a cycle.
+                self._watch = asyncio.create_task(self._end_when_the_client_leaves(), context=Context())
         return message
 
     async def drop_the_rest(self) -> None:

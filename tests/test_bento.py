@@ -63,7 +63,7 @@ def test_it_holds_what_serving_needs_and_no_more(built: tuple[str, Path]) -> Non
         "pipeline/flow.py",
         "pipeline/sample.jpg",
         "pipeline/U2NET-LICENSE",
-        "serving/gate.py",
+        "serving/middleware.py",
         *(f"web/{file.name}" for file in (ROOT / "web").iterdir()),
     } <= names
     assert not [

@@ -28,7 +28,8 @@ def megabytes(name):
     return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 runner = U2netpRunner(Path(sys.argv[1]), 2)
-run = lambda data: cut_out(data, Options(), runner, 25_000_000, Clock(float("inf")), Strips(2))
+strips = Strips(2)
+run = lambda data: cut_out(data, Options(), runner, 25_000_000, Clock(float("inf")), strips)
 run(SAMPLE.read_bytes())
 before = megabytes("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
@@ -117,7 +118,8 @@ from pipeline.segment import U2netpRunner
 from pipeline.strips import Strips
 
 runner = U2netpRunner(Path(sys.argv[1]), 2)
-run = lambda data: cut_out(data, Options(), runner, 25_000_000, Clock(float("inf")), Strips(2))
+strips = Strips(2)
+run = lambda data: cut_out(data, Options(), runner, 25_000_000, Clock(float("inf")), strips)
 small, large = run(SAMPLE.read_bytes()), Path(sys.argv[2]).read_bytes()
 used = 1024 * int(re.search(r"VmSize:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 for megabytes in (0, 20, 50, 100, 200):

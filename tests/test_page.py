@@ -314,9 +314,10 @@ def test_an_upload(open_page: Open, service: Server) -> None:
     assert f"{answer.headers['X-Width']} × {answer.headers['X-Height']} px" in facts
     assert f"{sides[2]} × {sides[3]} at {sides[0]}, {sides[1]}" in facts
     assert f"{float(answer.headers['X-Subject-Confidence']):.0%}".replace("%", " %") in facts
-    assert page.locator("#times li").count() == 5
+    assert page.locator("#times li").count() == 6
     assert [text.split()[0] for text in page.locator("#times li").all_inner_texts()] == [
-        "download",
+        "receive",
+        "wait",
         "decode",
         "segment",
         "select",

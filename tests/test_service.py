@@ -294,7 +294,7 @@ async def test_busy_past_the_limit_and_nothing_is_lost(service: Server, photo: b
 
 
 def test_deadline_and_threads(photo: bytes, source: Source) -> None:
-    with serve(BGR_DEADLINE="0.4", BGR_THREADS="1", BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server:
+    with serve(BGR_DEADLINE="2", BGR_THREADS="1", BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server:
         assert_error(server.post(image_url=source.url("/slow")), 504, "deadline_exceeded")
         assert server.upload(photo).status_code == 200
 
