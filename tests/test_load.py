@@ -25,12 +25,12 @@ def overload(seconds: float) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "least_goodput"),
+    ("seconds", "least_goodput", "most_latency"),
     # In some seconds, beside the rest of the tests, a second's stray work is much: the minute alone is the measurement. Each
     # refusal takes 0.6 ms of a core, 80 a second a twentieth of one, and an inference waits for the slower of its two threads.
-    [(6, 0.7), pytest.param(60, 0.85, marks=pytest.mark.slow)],
+    [(6, 0.7, 1.0), pytest.param(60, 0.85, 0.1, marks=pytest.mark.slow)],
 )
-def test_ten_times_the_capacity(seconds: float, least_goodput: float, record_property: Record) -> None:
+def test_ten_times_the_capacity(seconds: float, least_goodput: float, most_latency: float, record_property: Record) -> None:
     seen = overload(seconds)
     record_property(f"overload of {seconds} s: requests", sum(seen["codes"]["during"].values()))
     record_property(f"overload of {seconds} s: refused, milliseconds, p99", 1000 * seen["refused"]["99"])
@@ -40,8 +40,8 @@ def test_ten_times_the_capacity(seconds: float, least_goodput: float, record_pro
     record_property(f"overload of {seconds} s: peak MB", seen["peak"] / 1e6)
     assert seen["codes"]["during"].keys() == {"200", "busy"}  # nothing lost, nothing reset, each refusal with its Retry-After
     assert seen["codes"]["before"].keys() == seen["codes"]["after"].keys() == seen["codes"]["probes"].keys() == {"200"}
-    assert seen["refused"]["99"] < 0.1
-    assert seen["probes"]["99"] < 0.1
+    assert seen["refused"]["99"] < most_latency
+    assert seen["probes"]["99"] < most_latency
     assert seen["goodput"] > least_goodput
     assert seen["recovered"] > least_goodput
     assert seen["peak"] < MEMORY

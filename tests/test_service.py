@@ -160,7 +160,7 @@ def status_and_code(response: httpx.Response) -> tuple[str, str]:
     return str(response.status_code), "-" if response.status_code == 200 else response.json()["code"]
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_rows_of_the_corpus(every: int, service: Server, data: Path) -> None:
     """All 692 through the service take two minutes."""
     folder = data / "corpus"

@@ -18,7 +18,7 @@ from tests.serving import Server, serve
 
 LIMIT, TIMEOUT = 1_000_000, 1.0
 # What is read beyond the limit, and after the deadline, at most.
-MORE_BYTES, MORE_SECONDS = 65_536, 0.5
+MORE_BYTES, MORE_SECONDS = 65_536, 1.0
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(sourc
         await downloader(source, timeout=0.5).download(source.url("chunks_of_a_byte"), freely)
     ticking.cancel()
     record_property("source of one-byte chunks: milliseconds that others waited", longest * 1000)
-    assert longest < 0.3
+    assert longest < 1
 
 
 async def test_a_length_that_is_too_short_ends_the_picture(source: FaultySource) -> None:

@@ -12,7 +12,7 @@ from bench.figures import percentile
 from bench.memory import settled_pss, watching
 from bench.pictures import TEST_DATA, make_pictures
 from bench.progress import say
-from bench.soak.exchange import Client
+from bench.soak.exchange import Client, KeptConnection
 from bench.soak.traffic import LEFT, Random, Request, Traffic, files
 from bench.stage import Figures
 from tests.faults import faulty_source, sends, with_length
@@ -21,6 +21,8 @@ from tests.faults import faulty_source, sends, with_length
 _CALLERS = 8
 _MINUTE = 60.0
 _BETWEEN_BURSTS = (5.0, 15.0)
+# A client that keeps its connection sends so many requests a second on it, for as long as the soak lasts.
+_KEPT_PER_SECOND = 4
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ async def soak(minutes: int, seed: int) -> Figures:
         with servers.ours({"BGR_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{source.port}"}) as service:
             await asyncio.to_thread(service.wait_until_ready)
             traffic = Traffic(named, TEST_DATA / "corpus", source.url)
-            async with Client(f"http://127.0.0.1:{service.port}") as client:
-                drive = _Drive(client, traffic, seed)
+            async with Client(f"http://127.0.0.1:{service.port}") as client, KeptConnection(service.port) as kept:
+                drive = _Drive(client, kept, traffic, seed)
                 rests, peaks = [await drive.rest(service.process.pid)], []
                 for minute in range(1, minutes + 1):
                     with watching(service.process.pid) as watch:
@@ -66,9 +68,10 @@ async def soak(minutes: int, seed: int) -> Figures:
 class _Drive:
     """The callers and what came of their requests."""
 
-    def __init__(self, client: Client, traffic: Traffic, seed: int) -> None:
+    def __init__(self, client: Client, kept: KeptConnection, traffic: Traffic, seed: int) -> None:
         self.outcomes: list[Outcome] = []
         self._client = client
+        self._kept = kept
         self._traffic = traffic
         self._randoms = [np.random.default_rng([seed, caller]) for caller in range(_CALLERS)]
         self._bursting = np.random.default_rng([seed, _CALLERS])
@@ -81,6 +84,7 @@ class _Drive:
             for random in self._randoms:
                 group.create_task(self._call(random, minute, until))
             group.create_task(self._burst(minute, until))
+            group.create_task(self._keep_asking(minute, until))
 
     async def rest(self, process: int) -> int:
         """PSS at rest, in bytes, in a state that can be compared."""
@@ -101,6 +105,14 @@ class _Drive:
             self._last_burst_ended = float("inf")
             await asyncio.gather(*(self._send(request, minute) for request in self._traffic.burst(self._bursting)))
             self._last_burst_ended = time.monotonic()
+
+    async def _keep_asking(self, minute: int, until: float) -> None:
+        while time.monotonic() < until:
+            started = time.monotonic()
+            request = self._kept.request
+            code = await self._kept.send()
+            self.outcomes.append(Outcome(minute, request, code, code in request.right, time.monotonic() - started))
+            await asyncio.sleep(1 / _KEPT_PER_SECOND)
 
     async def _send(self, request: Request, minute: int) -> None:
         started = time.monotonic()

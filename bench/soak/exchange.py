@@ -64,6 +64,37 @@ class Client:
         return "ok" if self._checksums.setdefault(request.what, checksum) == checksum else OTHER_BYTES
 
 
+class KeptConnection:
+    """One connection that is kept, and asked for the service's health again and again; opened anew only once it was lost."""
+
+    request = Request("kept connection", "/health", frozenset({"ok"}), "/health", method="GET")
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def __aenter__(self) -> "KeptConnection":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection[1].close()
+
+    async def send(self) -> str:
+        """`ok`, or LOST if the connection was closed or reset."""
+        try:
+            if self._connection is None:
+                self._connection = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._connection
+            writer.write(b"GET /health HTTP/1.1\r\nHost: service\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(len(b'{"status":"ok"}'))
+        except (OSError, asyncio.IncompleteReadError):
+            self._connection = None
+            return LOST
+        return "ok" if head.startswith(b"HTTP/1.1 200 ") else NO_SUCH_ANSWER
+
+
 def _error_code(status: int, body: bytes) -> str:
     try:
         code = str(httpx.Response(status, content=body).json()["code"])
