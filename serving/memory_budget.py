@@ -17,7 +17,8 @@ CAPACITY = 24_000_000
 # The first bytes of each request never wait: a JSON body fits, and sixteen requests hold a megabyte of them.
 FREE_BYTES = 64 * 1024
 
-# A peer that takes this long to move this many bytes (16 KB/s) has stalled, and is cut off as soon as others need its room.
+# A peer that takes this long to move this many bytes has stalled, and is cut off as soon as others need its room: one that sends
+# under 16 KB a second, or reads under 32 (a response leaves in parts of 64 KB).
 STALL_SECONDS = 2.0
 _STALL_BYTES = 32 * 1024
 

@@ -21,7 +21,8 @@ from serving.responses import error_response
 if TYPE_CHECKING:
     from serving.lifecycle import RequestLifecycle
 
-_PART_BYTES = 256 * 1024
+# So small that a client which reads 32 KB a second is not taken for one that has stalled (memory_budget.py).
+_PART_BYTES = 64 * 1024
 
 REQUEST_ID = "X-BentoML-Request-ID"
 

@@ -62,7 +62,7 @@ def _origin(origin: str) -> str:
         return origin
     match = re.fullmatch(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?", origin)
     own_port = {"http": "80", "https": "443"}
-    if match is None or match[3] == own_port.get(match[1]) or int(match[3] or 0) > 65535:
+    if match is None or int(match[3] or 0) > 65535 or (match[3] and match[3] == own_port.get(match[1])):
         example = "https://app.example.com, without a path, capitals or its scheme's own port"
         raise ValueError(f"'{origin}' is not an origin as browsers send it, like {example}")
     return origin

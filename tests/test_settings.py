@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.errors import StartupError
 from pipeline.processors import available_processors
+from pipeline.urls import parse_source_url
 from serving.settings import Settings, read_settings
 
 WRONG = {
@@ -13,8 +14,33 @@ WRONG = {
     "BGR_DEADLINE": ["0", "x"],
     "BGR_DRAIN": ["-1", "x"],
     "BGR_MAX_WAITING": ["0", "1.2"],
-    "BGR_THREADS": ["0", "two"],
-    "BGR_ALLOWED_PRIVATE_HOSTS": ["minio", "minio:x", "minio:0", "minio:70000", "http://minio:9000", "a:1,b"],
+    "BGR_THREADS": ["0", "two", "100000"],
+    "BGR_ALLOWED_PRIVATE_HOSTS": [
+        "minio",
+        "minio:x",
+        "minio:0",
+        "minio:70000",
+        "http://minio:9000",
+        "a:1,b",
+        "a..b:1",
+        "[::x]:1",
+        "-:1,é-.lan:80",
+    ],
+    "BGR_API_KEYS": ["key\x07", "good,b\x85d"],
+    "BGR_CORS_ORIGINS": [
+        "app.example.com",
+        "https://app.example.com/",
+        "https://app.example.com/path",
+        "https://App.example.com",
+        "https://bücher.example",
+        "https://app.example.com:443",
+        "http://app.example.com:80",
+        "https://app.example.com:0443",
+        "https://app.example.com:70000",
+        "https://me@app.example.com",
+        "https://*.example.com",
+        "https://a.com,b.com",
+    ],
     "BGR_MODEL": ["isnet", "rembg:", "rembg:../x"],
 }
 
@@ -30,6 +56,50 @@ def test_defaults_and_empty_values() -> None:
     assert settings == Settings()
     assert (settings.max_source_bytes, settings.max_pixels, settings.max_waiting) == (20_000_000, 25_000_000, 16)
     assert (settings.download_timeout, settings.deadline, settings.drain) == (10, 25, 8)
+
+
+def test_a_download_cannot_take_longer_than_the_request() -> None:
+    with pytest.raises(StartupError, match=r"BGR_DOWNLOAD_TIMEOUT is wrong: .*BGR_DEADLINE"):
+        read_settings({"BGR_DOWNLOAD_TIMEOUT": "30"})
+    with pytest.raises(StartupError, match=r"BGR_DOWNLOAD_TIMEOUT is wrong: .*BGR_DEADLINE"):
+        read_settings({"BGR_DOWNLOAD_TIMEOUT": "6", "BGR_DEADLINE": "5"})
+    assert read_settings({"BGR_DEADLINE": "5"}).download_timeout == 5
+    assert read_settings({"BGR_DOWNLOAD_TIMEOUT": "5", "BGR_DEADLINE": "5"}).download_timeout == 5
+
+
+@pytest.mark.parametrize(
+    ("entry", "host_port"),
+    [
+        ("[0:0:0:0:0:0:0:1]:80", ("::1", 80)),
+        ("[::FFFF:127.0.0.1]:80", ("::ffff:7f00:1", 80)),
+        ("bücher.lan:80", ("xn--bcher-kva.lan", 80)),
+        ("MINIO.lan.:9000", ("minio.lan", 9000)),
+        ("127.0.0.1:8080", ("127.0.0.1", 8080)),
+    ],
+)
+def test_private_hosts_are_brought_to_the_form_of_a_urls_host(entry: str, host_port: tuple[str, int]) -> None:
+    (allowed,) = read_settings({"BGR_ALLOWED_PRIVATE_HOSTS": entry}).allowed_private_hosts
+    assert allowed == host_port
+    written = entry.rpartition(":")[0]
+    url = parse_source_url(f"http://{written}:{allowed[1]}/x.png", [allowed])
+    assert (url.host, url.port) == allowed
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://app.example.com",
+        "http://localhost:3000",
+        "https://xn--bcher-kva.example",
+        "http://[::1]:8080",
+        "capacitor://localhost",
+        "chrome-extension://abcdefghijklmnop",
+        "*",
+        "null",
+    ],
+)
+def test_origins_as_browsers_send_them(origin: str) -> None:
+    assert read_settings({"BGR_CORS_ORIGINS": origin}).cors_origins == (origin,)
 
 
 def test_lists() -> None:

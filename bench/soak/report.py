@@ -26,8 +26,8 @@ def _heading(results: Figures) -> str:
         f"# A soak of {results['minutes']} minutes, {results['date']}\n\n"
         f"{machine['processor']}, {machine['cores']} cores ({machine['busy_percent']:.0f} % busy before the run), "
         f"{machine['kernel']}, Python {machine['python']}. Seed {results['seed']}; {answers:,} requests by eight clients without a "
-        f"pause, with bursts over the limit, and by one that keeps its connection; pictures: {results['pictures']}. The caller, the faulty sources and the service share "
-        "the machine. Memory is PSS of the whole process tree; 1 MB is 1,000,000 bytes."
+        f"pause, with bursts over the limit, and by one that keeps its connection; pictures: {results['pictures']}. The clients, "
+        "the faulty sources and the service share the machine. Memory is PSS of the whole process tree; 1 MB is 1,000,000 bytes."
     )
 
 
