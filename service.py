@@ -198,7 +198,7 @@ class BackgroundRemover:
 
     async def __metrics__(self, of_bentoml: str) -> str:
         """GET /metrics: what BentoML has counted for itself and for us, and our gauges."""
-        return of_bentoml + await asyncio.to_thread(runtime.metrics.now)
+        return of_bentoml + await runtime.metrics.now()
 
     def _start_draining(self, end: Any) -> None:
         self._draining = asyncio.ensure_future(self._drain(end))
@@ -208,6 +208,7 @@ class BackgroundRemover:
         try:
             await runtime.queue.drain(runtime.settings.drain)
         finally:
+            runtime.connections.hurry()
             end(signal.SIGTERM, None)
 
 

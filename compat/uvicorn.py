@@ -6,6 +6,7 @@ connection as long.
 """
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import re
@@ -38,6 +39,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._server: uvicorn.Server | None = None
+        self._timeout = IDLE_TIMEOUT
         # Of each connection that is idle: since when, and after which request.
         self._idle: dict[Any, tuple[float, weakref.ref[Any] | None]] = {}
 
@@ -45,6 +47,10 @@ class Connections:
         """Remember the running server: SIGTERM is handled by a method of its. Without a server (in tests) there is none."""
         server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
         self._server = server if isinstance(server, uvicorn.Server) else None
+
+    def hurry(self) -> None:
+        """The server ends, and waits until every connection is closed: who has not read the end of a response has a second more."""
+        self._timeout = 1.0
 
     def abort(self, scope: Scope) -> None:
         """Drop the connection of a request, and what it has not been sent."""
@@ -74,7 +80,7 @@ class Connections:
             idle[connection] = since, None if cycle is None else weakref.ref(cycle)
         self._idle = idle
         for connection, (since, _) in idle.items():
-            if now - since >= IDLE_TIMEOUT:
+            if now - since >= self._timeout:
                 _drop(connection)
 
     def _open(self) -> list[Any]:
@@ -83,7 +89,8 @@ class Connections:
 
 
 def _drop(connection: Any) -> None:
-    connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    with contextlib.suppress(OSError):  # it may be closed already
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     connection.transport.abort()
 
 

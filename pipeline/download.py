@@ -70,8 +70,8 @@ class Downloader:
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._allowed = allowed_private_hosts
-        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each, and a
-        # download has 10. With four threads for each download, abandoned look-ups never delay a new one.
+        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each. With four threads
+        # for each download, those of full-length downloads never delay a new one.
         self._lookups = ThreadPoolExecutor(lookup_threads, thread_name_prefix="resolve")
         network = GuardedNetwork(resolve or SystemResolver(self._lookups), allowed_private_hosts)
         self._transport = _Transport(tls or httpx.create_ssl_context(), network)

@@ -25,6 +25,9 @@ from pipeline.urls import HostPort
 # Seconds between two attempts to connect: RFC 8305, section 5, "Connection Attempt Delay".
 ATTEMPT_DELAY = 0.25
 
+# A name may have hundreds of addresses: each attempt holds a socket.
+_MOST_ATTEMPTS = 8
+
 _READ_BYTES = 64 * 1024
 
 _Result = TypeVar("_Result")
@@ -97,7 +100,7 @@ async def connect_to_first(addresses: Sequence[Address], port: int) -> socket.so
 
     Raises SourceUnreachable if every attempt fails.
     """
-    waiting = deque(interleave(addresses))
+    waiting = deque(interleave(addresses)[:_MOST_ATTEMPTS])
     racing: set[asyncio.Task[socket.socket]] = set()
     failure: OSError | None = None
     try:

@@ -14,12 +14,9 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 from pipeline.errors import Busy, ShuttingDown
-from serving.memory_budget import MemoryBudget, Phase
+from serving.memory_budget import LOOK_SECONDS, MemoryBudget, Phase
 
 T = TypeVar("T")
-
-# How often the next request looks for a slow reader, while responses leave no room for another.
-_LOOK_SECONDS = 0.25
 
 
 class QueuedRequest(Protocol):
@@ -122,7 +119,7 @@ class AdmissionQueue:
                 short_since = now if short_since is None else short_since
                 if self._budget.cut_off_slow_peer(now - short_since, phase=Phase.SENDING):
                     continue
-            await asyncio.wait({place}, timeout=_LOOK_SECONDS)
+            await asyncio.wait({place}, timeout=LOOK_SECONDS)
 
     def _abandon(self, job: Future[Any]) -> None:
         """Keep the executor and a place for work that goes on though its request has ended."""

@@ -9,6 +9,8 @@ end        a reason ends it early: its deadline, the client, a slow peer, the pr
 import asyncio
 import time
 import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,8 +19,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.clock import Clock
-from pipeline.errors import BackgroundRemovalError
-from serving.end_reasons import ENDINGS, Ending, EndReason
+from pipeline.errors import BackgroundRemovalError, InternalError
+from serving.end_reasons import ENDINGS, EndReason
 from serving.memory_budget import Reservation
 from serving.request_body import RequestBody
 from serving.response_sender import ResponseSender
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 # A client that takes longer than this to read its response is cut off: until then the response stays in memory.
 WRITE_TIMEOUT = 60.0
+# And so for an error, which is small, or for the end of a response: seconds.
+ERROR_WRITE_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class RequestLifecycle:
         self.response = ResponseSender(send, weakref.proxy(self))
         self._runtime = runtime
         self._error: BackgroundRemovalError | None = None
-        self._scope_of_app: asyncio.Timeout | None = None
+        self._app_timeout: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_evicted = False
 
@@ -85,10 +89,10 @@ class RequestLifecycle:
 
     def end(self, reason: EndReason, error: BackgroundRemovalError | None = None) -> None:
         """End the request early; `error` says more than the reason's own. Nothing happens where it has ended already."""
-        if self.reason is not None or self._scope_of_app is None or self.response.is_complete:
+        if self.reason is not None or self._app_timeout is None or self.response.is_complete:
             return
         self.reason, self._error = reason, error
-        self._scope_of_app.reschedule(asyncio.get_running_loop().time())
+        self._app_timeout.reschedule(asyncio.get_running_loop().time())
 
     def evict(self) -> None:
         """End the request, because others need what it holds and its peer is slow."""
@@ -96,7 +100,7 @@ class RequestLifecycle:
         if self.response.status is not None:
             self.end(EndReason.SLOW_READER)
         else:
-            self.end(EndReason.SLOW_SOURCE if self.body.is_whole else EndReason.SLOW_SENDER)
+            self.end(EndReason.SLOW_SOURCE if self.body.is_read else EndReason.SLOW_SENDER)
 
     def shut_down(self) -> None:
         """End the request, because the process ends."""
@@ -104,8 +108,10 @@ class RequestLifecycle:
 
     def begin_response(self) -> None:
         """From now on, what counts is how fast the client reads."""
-        if self.admission is not None and self._scope_of_app is not None:
+        if self._app_timeout is not None:
             self._end_at(time.monotonic() + WRITE_TIMEOUT, EndReason.SLOW_READER)
+        if self.admission is not None:
+            self.admission.reservation.ensure_sending()
 
     def sent(self, size: int) -> None:
         """The client has taken `size` bytes of the response."""
@@ -116,44 +122,53 @@ class RequestLifecycle:
         """Have the app respond, to its end or to the reason that ends it early; then see that the client knows."""
         error: BackgroundRemovalError | None = None
         try:
-            async with asyncio.timeout(None) as self._scope_of_app:
+            async with asyncio.timeout(None) as self._app_timeout:
                 await app(self.scope, self.body.receive, self.response.send)
         except Exception as exc:
             error = to_error(exc) if self.reason is None else None
         finally:
             self._let_go()
-        try:
-            if self.reason is not None:
-                await self._tell(ENDINGS[self.reason])
-            elif error is not None:
-                await self._send_or_break_off(error)
-        finally:
-            self._runtime.queue.leave(self)
+        if not self.response.is_complete:
+            async with self._bounded():
+                await self._send_ending(error)
+
+    async def linger(self) -> None:
+        """Let a client that is still sending see its response, which was held open for it."""
+        if self.response.is_held_open:
+            await self.body.drop_the_rest()
+            async with self._bounded():
+                await self.response.end()
 
     def _let_go(self) -> None:
-        """Give back all but the place, which the client's response may still need."""
-        self._scope_of_app = None
+        """Give back all that the request held: what is still to be sent is an error, and needs nothing."""
+        self._app_timeout = None
         self.body.stop_watching()
         if self._timer is not None:
             self._timer.cancel()
         if self.admission is not None:
             self.admission.reservation.close()
+        self._runtime.queue.leave(self)
 
-    async def _tell(self, ending: Ending) -> None:
-        if ending.error is not None:
-            await self._send_or_break_off(self._error or ending.error())
-        elif self.reason is EndReason.CLIENT_LEFT:
+    async def _send_ending(self, error: BackgroundRemovalError | None) -> None:
+        """Send the error of the reason, or `error`. A response that is under way is broken off: it would seem to be whole."""
+        ending = ENDINGS.get(self.reason) if self.reason is not None else None
+        if ending is not None:
+            error = self._error or (ending.error() if ending.error is not None else None)
+        if self.reason is EndReason.CLIENT_LEFT:
             await self.response.send_to_nobody()
-        else:
-            self._runtime.connections.abort(self.scope)
-        self.code = ending.code
-
-    async def _send_or_break_off(self, error: BackgroundRemovalError) -> None:
-        """Send an error. A response that is under way is broken off instead: it would seem to be whole."""
-        if self.response.status is None:
+        elif error is not None and self.response.status is None:
             await self.response.send_error(error)
         else:
-            self.code = error.code
+            self._runtime.connections.abort(self.scope)
+        self.code = ending.code if ending is not None else (error or InternalError()).code
+
+    @asynccontextmanager
+    async def _bounded(self) -> AsyncIterator[None]:
+        """Drop the connection of a client that does not take what little is left to send."""
+        try:
+            async with asyncio.timeout(ERROR_WRITE_TIMEOUT):
+                yield
+        except TimeoutError:
             self._runtime.connections.abort(self.scope)
 
     def _end_at(self, when: float, reason: EndReason) -> None:
@@ -163,5 +178,5 @@ class RequestLifecycle:
         self._timer = asyncio.get_running_loop().call_at(when, self.end, reason, context=Context())
 
 
-# The request that this code runs for. The executor's threads have it too.
+# The request that this code runs for.
 request_context: ContextVar[RequestLifecycle] = ContextVar("request")

@@ -57,4 +57,4 @@ def configure_logging() -> None:
 
 def _is_news(record: logging.LogRecord) -> bool:
     # A response that is broken off has its line from the middleware; uvicorn calls it an error.
-    return "without completing response" not in record.getMessage()
+    return not record.getMessage().startswith("ASGI callable returned without ")

@@ -28,8 +28,8 @@ _WAIT_SECONDS = 1.0
 PATIENCE = 5.0
 _SLOW_BYTES_PER_SECOND = 256 * 1024
 
-# How often who waits for room looks for a slow peer.
-_LOOK_SECONDS = 0.25
+# How often a request that waits looks for a slow peer.
+LOOK_SECONDS = 0.25
 
 
 class Transfer:
@@ -113,6 +113,11 @@ class Reservation:
         self.phase, self.transfer = Phase.SENDING, Transfer()
         self._budget.settle(self, size)
 
+    def ensure_sending(self) -> None:
+        """A response begins, of which the size was not told: an error. The source is held no more."""
+        if self.phase is not Phase.SENDING:
+            self.begin_sending(0)
+
     def sent(self, size: int) -> None:
         """The client has taken `size` bytes of the response."""
         self.transfer.moved(size)
@@ -183,7 +188,7 @@ class MemoryBudget:
         try:
             while not room.done():
                 if not self.cut_off_slow_peer(monotonic() - started, least_bytes=FREE_BYTES):
-                    await asyncio.wait({room}, timeout=_LOOK_SECONDS)
+                    await asyncio.wait({room}, timeout=LOOK_SECONDS)
         finally:
             if self._waiting.pop(reservation, None) is not None:
                 self._serve()
@@ -205,12 +210,15 @@ class MemoryBudget:
         """Evict the request whose peer we have waited for longest, of those that are too slow. Return whether there was one.
 
         `waited` is how long, in seconds, somebody has waited for room. Requests that hold less than `least_bytes`, or that are in
-        another phase than `phase`, are spared: their end would not help.
+        another phase than `phase`, are spared: their end would not help. So are those that wait for room themselves.
         """
         slow = [
             one
             for one in self._reservations
-            if one.size >= least_bytes and phase in (None, one.phase) and one.is_slow(waited >= _WAIT_SECONDS)
+            if one.size >= least_bytes
+            and phase in (None, one.phase)
+            and one not in self._waiting
+            and one.is_slow(waited >= _WAIT_SECONDS)
         ]
         if not slow:
             return False
@@ -219,18 +227,25 @@ class MemoryBudget:
 
     def _serve(self) -> None:
         """Give room to those that wait, the oldest first, and tell of the change."""
+        is_refused = False  # an older one was: what is left is not for the younger
         for reservation in [one for one in self._reservations if one in self._waiting]:
             size, room = self._waiting[reservation]
-            if not self._admits(reservation, size):
-                break
+            if not self._may_pass(reservation, size) and (is_refused or not self._fits(reservation, size)):
+                is_refused = True
+                continue
             del self._waiting[reservation]
             reservation.size += size
             room.set_result(None)
         self.on_change()
 
-    def _admits(self, reservation: Reservation, size: int) -> bool:
+    def _may_pass(self, reservation: Reservation, size: int) -> bool:
+        """Whether it need not wait for the older ones: the one that may exceed, which must finish, and a few bytes."""
+        return reservation is self._exceeding or reservation.size + size <= FREE_BYTES
+
+    def _fits(self, reservation: Reservation, size: int) -> bool:
+        """Whether there is room; if there is none, the first to ask may exceed the capacity from now on."""
         held = self.held
-        if held + size <= self._capacity or reservation.size + size <= FREE_BYTES or reservation is self._exceeding:
+        if held + size <= self._capacity:
             return True
         if self._exceeding is None and held <= self._capacity:
             self._exceeding = reservation

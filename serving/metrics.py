@@ -3,6 +3,7 @@
 BentoML's part counts HTTP: requests, their durations and statuses by endpoint. Both come in one answer.
 """
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,8 +66,21 @@ class Metrics:
         """Count an image that was cut out."""
         self._images.observe(pixels / 1e6)
 
-    def now(self) -> str:
-        """The gauges, in Prometheus' text format. Reads files of the kernel, some milliseconds."""
+    async def now(self) -> str:
+        """The gauges, in Prometheus' text format. The kernel's files are read in a thread, some milliseconds."""
+        return await asyncio.to_thread(_Gauges(self._queue.active, self._queue.capacity, self._budget.held).text)
+
+
+class _Gauges:
+    """The gauges of one moment: the queue and the budget belong to the event loop's thread, and have told."""
+
+    def __init__(self, active: int, capacity: int, held: int) -> None:
+        self._active = active
+        self._capacity = capacity
+        self._held = held
+
+    def text(self) -> str:
+        """In Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
 
         registry = CollectorRegistry()
@@ -77,9 +91,9 @@ class Metrics:
         """The gauges, for `prometheus_client`."""
         from prometheus_client.metrics_core import GaugeMetricFamily
 
-        yield GaugeMetricFamily("background_remover_requests_active", "Requests waiting or at work.", self._queue.active)
-        yield GaugeMetricFamily("background_remover_requests_active_max", "The most that are admitted.", self._queue.capacity)
-        yield GaugeMetricFamily("background_remover_held_bytes", "Sources and responses held while others work.", self._budget.held)
+        yield GaugeMetricFamily("background_remover_requests_active", "Requests waiting or at work.", self._active)
+        yield GaugeMetricFamily("background_remover_requests_active_max", "The most that are admitted.", self._capacity)
+        yield GaugeMetricFamily("background_remover_held_bytes", "Sources and responses held while others work.", self._held)
         memory = GaugeMetricFamily("background_remover_memory_bytes", "Proportional set size (Linux).", labels=("process",))
         for process, number in (("supervisor", os.getppid()), ("worker", os.getpid())):
             if (size := _proportional_set_size(number)) is not None:

@@ -27,6 +27,9 @@ class RequestMiddleware:
         self._runtime = runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":  # nothing here speaks it
+            await send({"type": "websocket.close", "code": 1000})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -37,12 +40,10 @@ class RequestMiddleware:
         try:
             await request.run(self._app)
         finally:
-            self._tell(request)
-        if request.response.is_held_open:
-            await request.body.drop_the_rest()
-            await request.response.end()
+            self._record(request)
+        await request.linger()
 
-    def _tell(self, request: RequestLifecycle) -> None:
+    def _record(self, request: RequestLifecycle) -> None:
         """Count the request, and write its log line."""
         code, path, status = request.code or OK, request.scope["path"], request.response.status
         if request.endpoint is not None:

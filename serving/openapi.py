@@ -26,8 +26,7 @@ from pipeline.errors import (
 )
 from pipeline.options import Options
 from serving.parsing import MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest
-from serving.response_sender import REQUEST_ID
-from serving.responses import CUTOUT_HEADERS
+from serving.responses import CUTOUT_HEADERS, REQUEST_ID
 from serving.settings import Settings
 
 JSON = dict[str, Any]

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from contextvars import Context
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -10,6 +9,7 @@ from starlette.types import Message, Receive
 
 from pipeline.errors import RequestTooLarge
 from serving.end_reasons import EndReason
+from serving.tracing import span_context
 
 if TYPE_CHECKING:
     from serving.lifecycle import RequestLifecycle
@@ -33,7 +33,7 @@ class RequestBody:
         self._read = 0
         self._watch: asyncio.Task[None] | None = None
         # RFC 9112, 6.3: a request with neither has no body.
-        self.is_whole = "content-length" not in headers and "transfer-encoding" not in headers
+        self.is_whole = self._declared in ("", "0") and "transfer-encoding" not in headers
 
     def allow(self, limit: int) -> None:
         """Let the app read up to `limit` bytes. Raises RequestTooLarge if more are declared."""
@@ -43,7 +43,7 @@ class RequestBody:
 
     async def receive(self) -> Message:
         """The app's `receive`: the body's next part, once there is room for it."""
-        if self._request.reason is not None or self._watch is not None:
+        if self._request.reason is not None or self.is_read:
             return _DISCONNECT
         message = await self._next()
         if message["type"] == "http.disconnect":
@@ -58,9 +58,13 @@ class RequestBody:
             await admission.reservation.grow(size)
             if self.is_whole:
                 admission.reservation.complete()
-                # In no context, which would hold the request, and the request the task: a cycle.
-                self._watch = asyncio.create_task(self._end_when_the_client_leaves(), context=Context())
+                self._watch = asyncio.create_task(self._end_when_the_client_leaves(), context=span_context())
         return message
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the app has read all of it."""
+        return self._watch is not None
 
     async def drop_the_rest(self) -> None:
         """Return once the client has sent all, or has had the time to see that it need not."""

@@ -16,15 +16,13 @@ from pipeline.errors import (
     ShuttingDown,
     UnsupportedMediaType,
 )
-from serving.responses import error_response
+from serving.responses import REQUEST_ID, error_response
 
 if TYPE_CHECKING:
     from serving.lifecycle import RequestLifecycle
 
 # So small that a client which reads 32 KB a second is not taken for one that has stalled (memory_budget.py).
 _PART_BYTES = 64 * 1024
-
-REQUEST_ID = "X-BentoML-Request-ID"
 
 # What BentoML and Starlette answer by themselves, in our shape.
 _ERRORS: dict[int, type[BackgroundRemovalError]] = {
@@ -96,9 +94,9 @@ class ResponseSender:
         for start in range(0, last, _PART_BYTES):
             await self._send({**message, "body": body[start : start + _PART_BYTES], "more_body": True})
             self._request.sent(_PART_BYTES)
-        self.is_complete = not more
-        self.is_held_open = self.is_complete and not self._request.body.is_whole
-        await self._send({**message, "body": body[last:], "more_body": more or self.is_held_open})
+        is_held_open = not more and not self._request.body.is_whole
+        await self._send({**message, "body": body[last:], "more_body": more or is_held_open})
+        self.is_complete, self.is_held_open = not more, is_held_open
 
     async def _send_whole(self, response: Response) -> None:
         await self._start({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})

@@ -26,8 +26,10 @@ CUTOUT_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Server-Timing": ("What each step took, in milliseconds.", {"type": "string"}),
 }
 
+REQUEST_ID = "X-BentoML-Request-ID"
+
 # What a page of another origin may read of a response, besides its body.
-EXPOSED_HEADERS = (*CUTOUT_HEADERS, "X-BentoML-Request-ID", "Retry-After")
+EXPOSED_HEADERS = (*CUTOUT_HEADERS, REQUEST_ID, "Retry-After")
 
 
 def cutout_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Response:

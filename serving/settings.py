@@ -31,9 +31,12 @@ _MOST_THREADS = 1_024
 
 
 def _comma_separated(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(entry.strip() for entry in value.split(",") if entry.strip())
-    return value
+    if not isinstance(value, str):
+        return value
+    entries = tuple(entry.strip() for entry in value.split(",") if entry.strip())
+    if not entries:  # a template whose secrets are missing must not open the service
+        raise ValueError("it has no entry; leave it empty for none")
+    return entries
 
 
 def _host_port(entry: object) -> object:

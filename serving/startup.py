@@ -39,6 +39,6 @@ def _check_apart(module: str, *arguments: str) -> None:
     Raises StartupError with the sentence that the module says last.
     """
     command = [sys.executable, "-m", module, *arguments]
-    result = subprocess.run(command, cwd=_PROJECT, stderr=subprocess.PIPE, text=True, check=False)
+    result = subprocess.run(command, cwd=_PROJECT, stderr=subprocess.PIPE, text=True, check=False, timeout=600)
     if result.returncode != 0:
         raise StartupError((result.stderr.strip().splitlines() or [f"The check of {module} failed."])[-1])

@@ -1,9 +1,11 @@
 """A request's place in BentoML's trace of it: its id, and a span for each step."""
 
+import contextvars
 import time
 from collections.abc import Callable
 
 from opentelemetry import trace
+from opentelemetry.context import attach, get_current
 
 from serving.metrics import Metrics
 
@@ -11,6 +13,13 @@ from serving.metrics import Metrics
 def current_request_id() -> str:
     """The id that BentoML gives the current request: its trace span's."""
     return format(trace.get_current_span().get_span_context().span_id, "016x")
+
+
+def span_context() -> contextvars.Context:
+    """A context that holds the current span and nothing else: a task in it keeps nothing of the request alive."""
+    context = contextvars.Context()
+    context.run(attach, get_current())
+    return context
 
 
 def step_recorder(metrics: Metrics, tracer: trace.Tracer) -> Callable[[str, float, float], None]:

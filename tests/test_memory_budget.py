@@ -27,7 +27,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(memory_budget, "monotonic", clock)
-    monkeypatch.setattr(memory_budget, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(memory_budget, "LOOK_SECONDS", 0.001)
     return clock
 
 
@@ -209,3 +209,38 @@ async def test_who_gives_up_waiting_holds_nobody_up() -> None:
     full.close()
     await asyncio.wait_for(task, 1)
     assert budget.held == 100 * KB
+
+
+async def test_two_fast_sources_never_wait_for_each_other() -> None:
+    """The younger exceeds; the older, refused meanwhile, must not stand in its way, nor in that of a few bytes."""
+    budget = MemoryBudget(10 * MB)
+    older = await filled(budget, 5 * MB)
+    younger = await filled(budget, 5 * MB)
+    await younger.grow(MB)  # it exceeds
+    refused = asyncio.create_task(older.grow(MB))
+    await settled()
+    assert not refused.done()
+    await asyncio.wait_for(younger.grow(MB), 1)
+    await asyncio.wait_for(budget.open(nobody).grow(100), 1)
+    younger.complete()
+    younger.close()
+    await asyncio.wait_for(refused, 1)
+
+
+async def test_who_waits_for_room_is_spared(clock: Clock) -> None:
+    """It was slow before; now it waits for us. Nor does it take the others with it."""
+    budget, evicted = MemoryBudget(10 * MB), Evictions()
+    slow = budget.open(evicted.of("slow"))
+    await slow.grow(MB)
+    other = budget.open(evicted.of("other"))
+    await other.grow(9 * MB)
+    exceeding = await filled(budget, MB)
+    clock.pass_by(1.0)
+    other.transfer.moved(MB)  # it is as fast as ever
+    exceeding.transfer.moved(MB)
+    clock.pass_by(1.5)
+    waiting = asyncio.create_task(slow.grow(1_000))
+    await settled()
+    assert not waiting.done()
+    assert evicted == []
+    waiting.cancel()

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from compat.uvicorn import Connections
 from serving import lifecycle, request_body
 from serving.end_reasons import EndReason
 from serving.lifecycle import RequestLifecycle, request_context
@@ -90,7 +91,7 @@ async def post(
     app: ASGIApp, connection: Connection, runtime: Runtime | None = None, path: str = UPLOAD_ENDPOINT, **scope: Any
 ) -> None:
     headers = [(b"transfer-encoding", b"chunked")]
-    whole: Scope = {"type": "http", "method": "POST", "path": path, "headers": headers, **scope}
+    whole: Scope = {"type": "http", "method": "POST", "path": path, "headers": headers} | scope
     await RequestMiddleware(app, runtime or Runtime({}))(whole, connection.receive, connection.send)
 
 
@@ -278,3 +279,96 @@ async def test_an_ended_request_leaves_nothing_behind(reason: EndReason) -> None
         assert left() is None
     finally:
         gc.enable()
+
+
+class Blocked(Connection):
+    """A client that takes `parts` parts of a response, its head among them, and no more."""
+
+    def __init__(self, parts: Iterable[bytes], takes: int, **of: Any) -> None:
+        super().__init__(parts, **of)
+        self._takes = takes
+
+    async def send(self, message: Message) -> None:
+        if len(self.sent) >= self._takes:
+            await asyncio.Event().wait()
+        await super().send(message)
+
+
+@pytest.fixture
+def aborted(monkeypatch: pytest.MonkeyPatch) -> list[Scope]:
+    """The requests whose connections were dropped."""
+    scopes: list[Scope] = []
+    monkeypatch.setattr(Connections, "abort", lambda _, scope: scopes.append(scope))
+    return scopes
+
+
+async def test_a_response_is_complete_only_once_its_last_part_has_left(aborted: list[Scope]) -> None:
+    runtime, blocked = Runtime({}), Blocked([b"0"], takes=1)
+    task = asyncio.create_task(post(endpoint(read_and_respond), blocked, runtime))
+    request = await active(runtime)
+    request.evict()
+    await asyncio.wait_for(task, 5)
+    assert (request.reason, request.code, len(aborted)) == (EndReason.SLOW_READER, "client_too_slow", 1)
+
+
+@pytest.mark.parametrize("reason", [EndReason.DEADLINE, EndReason.BODY_TOO_LARGE, EndReason.SHUTTING_DOWN])
+async def test_an_error_that_nobody_reads_holds_nothing(
+    reason: EndReason, aborted: list[Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "ERROR_WRITE_TIMEOUT", 0.1)
+    runtime, blocked = Runtime({"BGR_MAX_WAITING": "1"}), Blocked([b"0"], takes=0)
+    task = asyncio.create_task(post(endpoint(read_and_wait), blocked, runtime))
+    request = await active(runtime)
+    request.end(reason)
+    await asyncio.sleep(0.01)
+    assert (runtime.queue.active, runtime.budget.held) == (0, 0)  # its place is free before its error is read
+    await asyncio.wait_for(task, 5)
+    assert len(aborted) == 1
+
+
+async def test_no_response_takes_for_ever(aborted: list[Scope], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor one of a request that was never admitted: a page, a metric, a refusal."""
+    monkeypatch.setattr(lifecycle, "WRITE_TIMEOUT", 0.05)
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(b"x" * 1_000_000)(scope, receive, send)
+
+    await asyncio.wait_for(post(page, Blocked([], takes=2), method="GET", headers=[]), 5)
+    assert len(aborted) == 1
+
+
+async def test_a_refusal_that_is_held_open_ends(aborted: list[Scope], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_body, "_LINGER_SECONDS", 0.05)
+    monkeypatch.setattr(lifecycle, "ERROR_WRITE_TIMEOUT", 0.05)
+    await asyncio.wait_for(post(nothing_there, Blocked([b"0"], takes=2, is_whole=False)), 5)
+    assert len(aborted) == 1
+
+
+async def test_an_app_that_is_cancelled_by_others_gives_its_place_back() -> None:
+    runtime = Runtime({})
+
+    async def cancelled(request: Request) -> Response:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await post(endpoint(cancelled), Connection([b"0"]), runtime)
+    assert runtime.queue.active == 0
+
+
+async def test_a_web_socket_is_refused() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    await RequestMiddleware(nothing_there, Runtime({}))({"type": "websocket", "path": "/"}, receive, send)
+    assert [message["type"] for message in sent] == ["websocket.close"]
+
+
+async def test_an_empty_body_is_whole() -> None:
+    connection = Connection([b""])
+    await post(nothing_there, connection, headers=[(b"content-length", b"0")])
+    assert b"connection" not in dict(connection.sent[0]["headers"])

@@ -26,7 +26,7 @@ WRONG = {
         "[::x]:1",
         "-:1,é-.lan:80",
     ],
-    "BGR_API_KEYS": ["key\x07", "good,b\x85d"],
+    "BGR_API_KEYS": ["key\x07", "good,b\x85d", ",", " , "],
     "BGR_CORS_ORIGINS": [
         "app.example.com",
         "https://app.example.com/",

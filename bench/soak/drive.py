@@ -113,6 +113,7 @@ class _Drive:
             code = await self._kept.send()
             self.outcomes.append(Outcome(minute, request, code, code in request.right, time.monotonic() - started))
             await asyncio.sleep(1 / _KEPT_PER_SECOND)
+        self._kept.close()  # the rest between two minutes is longer than the service keeps an idle connection
 
     async def _send(self, request: Request, minute: int) -> None:
         started = time.monotonic()

@@ -77,8 +77,13 @@ class KeptConnection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it; the next request opens another."""
         if self._connection is not None:
             self._connection[1].close()
+            self._connection = None
 
     async def send(self) -> str:
         """`ok`, or LOST if the connection was closed or reset."""
