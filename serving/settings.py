@@ -34,7 +34,7 @@ def _comma_separated(value: object) -> object:
     if not isinstance(value, str):
         return value
     entries = tuple(entry.strip() for entry in value.split(",") if entry.strip())
-    if not entries:  # a template whose secrets are missing must not open the service
+    if value.strip() and not entries:  # a template whose secrets are missing must not open the service
         raise ValueError("it has no entry; leave it empty for none")
     return entries
 

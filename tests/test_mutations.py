@@ -16,7 +16,6 @@ from tests.mutations import Originals, mutated, originals, parts
 from tests.serving import serve
 
 WORKERS = 2
-UPLOADS = 300
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +60,13 @@ def test_each_ends_in_a_picture_or_in_the_contracts_errors(seeds: int, record_pr
         assert grown < GROWTH
 
 
-def test_the_service_survives_them(files: Originals, photo: bytes, record_property: Record) -> None:
+@pytest.mark.parametrize("uploads", [150, pytest.param(300, marks=pytest.mark.slow)])
+def test_the_service_survives_them(uploads: int, files: Originals, photo: bytes, record_property: Record) -> None:
     with serve() as server:
         before = server.upload(photo).content
         codes: Counter[str] = Counter()
         memory = 0
-        for seed in range(UPLOADS):
+        for seed in range(uploads):
             started = time.monotonic()
             response = server.upload(mutated(files, seed))
             took = time.monotonic() - started
@@ -75,7 +75,7 @@ def test_the_service_survives_them(files: Originals, photo: bytes, record_proper
             code = "ok" if response.status_code == 200 else response.json()["code"]
             assert code in CODES, seed
             codes[code] += 1
-            if seed == UPLOADS // 2:
+            if seed == uploads // 2:
                 memory = settled_pss(server.process.pid)
         assert {"ok", "image_corrupt", "unsupported_image_type"} <= codes.keys()
         assert server.upload(photo).content == before
