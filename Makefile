@@ -20,7 +20,7 @@ help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/setup.done  ## Make .venv, install what serving needs, prepare the weights
-	@$(BIN)/python -m pipeline.model
+	@$(BIN)/python -m pipeline.weights.store
 
 serve: setup  ## Serve on port 8000 (PORT=9000 for another)
 	@exec $(BIN)/bentoml serve --host $(HOST) --port $(PORT)
@@ -40,7 +40,7 @@ check: $(VENV)/dev.done  ## Run ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 fuzz: $(VENV)/dev.done setup  ## Mutate pictures until one breaks a promise (10 minutes; FUZZ="--minutes 60 --seed 7")
-	@$(BIN)/python -m tests.fuzz $(FUZZ)
+	@$(BIN)/python -m tests.support.fuzz $(FUZZ)
 
 bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)

@@ -21,11 +21,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import compat.bentoml
-from pipeline.clock import Clock
 from pipeline.errors import StartupError
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
-from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE
 from pipeline.options import Options
+from pipeline.request_timer import Clock
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG, SAMPLE
 from serving.end_reasons import OK
 from serving.lifecycle import Admission, request_context
 from serving.logging import LOGGER, configure_logging
@@ -109,10 +109,10 @@ class BackgroundRemover:
     def __init__(self) -> None:
         """Load the model once, and let it answer one image: only then is the service ready."""
         # The worker alone pays for these.
-        from pipeline.download import Downloader
-        from pipeline.flow import cut_out
-        from pipeline.segment import runner_for
-        from pipeline.strips import Strips
+        from pipeline.fetch.download import Downloader
+        from pipeline.image.strips import Strips
+        from pipeline.mask.segmenter import runner_for
+        from pipeline.remove_background import cut_out
 
         configure_logging()
         settings = runtime.settings

@@ -71,8 +71,8 @@ def main() -> None:
     from numpy.typing import NDArray
     from PIL import Image, ImageOps
 
-    from pipeline.model import MODEL_FILE, MODEL_TAG
-    from pipeline.segment import U2netpRunner
+    from pipeline.mask.segmenter import U2netpRunner
+    from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 
     runner = U2netpRunner(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, threads=len(os.sched_getaffinity(0)))
 

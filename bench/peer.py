@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.progress import say
-from pipeline.model import find_weights
+from pipeline.weights.store import find_weights
 
 _ROOT = Path(__file__).parent.parent
 _FOLDER = _ROOT / "bench" / ".peer"

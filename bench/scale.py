@@ -14,9 +14,9 @@ from bench.machine import machine
 from bench.markdown import table
 from bench.memory import tree_pss
 from bench.progress import say
-from tests.load import CALLERS, Seen, closed_loop
-from tests.proxy import behind_nginx
-from tests.serving import Server, serve
+from tests.support.load import CALLERS, Seen, closed_loop
+from tests.support.proxy import behind_nginx
+from tests.support.serving import Server, serve
 
 _SECONDS = 20.0
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.clock import Clock
 from pipeline.errors import BackgroundRemovalError, InternalError
+from pipeline.request_timer import Clock
 from serving.end_reasons import ENDINGS, EndReason
 from serving.memory_budget import Reservation
 from serving.request_body import RequestBody

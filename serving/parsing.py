@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from compat.starlette import FormReader, content
 from pipeline.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
+from pipeline.fetch.url import MAX_LENGTH as MAX_URL_LENGTH
 from pipeline.options import Options
-from pipeline.urls import MAX_LENGTH as MAX_URL_LENGTH
 
 URL_ENDPOINT = "/remove-background"
 UPLOAD_ENDPOINT = "/remove-background/upload"

@@ -8,7 +8,7 @@ from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory
 from serving.logging import LOGGER
 
 if TYPE_CHECKING:  # the supervisor imports this file, and must not pay for the pipeline
-    from pipeline.flow import CutOut
+    from pipeline.remove_background import CutOut
 
 
 # What a response with an image says of it: each header, and its JSON schema.

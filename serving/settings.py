@@ -18,8 +18,8 @@ from pydantic import (
 )
 
 from pipeline.errors import BackgroundRemovalError, StartupError
+from pipeline.fetch.url import HostPort, normalise_host
 from pipeline.processors import available_processors
-from pipeline.urls import HostPort, normalise_host
 
 PREFIX = "BGR_"
 

@@ -10,7 +10,7 @@ import compat.starlette
 import compat.uvicorn
 from compat import MovedError
 from pipeline.errors import StartupError
-from pipeline.model import check_stored
+from pipeline.weights.store import check_stored
 from serving.settings import Settings
 
 _PROJECT = Path(__file__).parent.parent
@@ -30,7 +30,7 @@ def check_model(settings: Settings, folder: Path, labels: Mapping[str, str]) -> 
     """Raise StartupError unless the model that is named can be loaded; `folder` and `labels` are those of the stored u2netp."""
     check_stored(folder, labels)
     if settings.model.startswith("rembg:"):
-        _check_apart("pipeline.segment", settings.model.removeprefix("rembg:"))
+        _check_apart("pipeline.mask.segmenter", settings.model.removeprefix("rembg:"))
 
 
 def _check_apart(module: str, *arguments: str) -> None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeline.model import SAMPLE
+from pipeline.weights.store import SAMPLE
 
 _WEB = Path(__file__).parent.parent / "web"
 

@@ -18,9 +18,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.model import MODEL_FILE, MODEL_TAG, SAMPLE, find_weights
-from pipeline.segment import U2netpRunner
-from tests.serving import Server, serve
+from pipeline.mask.segmenter import U2netpRunner
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG, SAMPLE, find_weights
+from tests.support.serving import Server, serve
 
 # The same examples in every run, however slow the machine.
 hypothesis.settings.register_profile("tests", derandomize=True, deadline=None)

@@ -12,12 +12,12 @@ import bentoml
 import rembg
 from PIL import Image
 
-from pipeline.clock import Clock
-from pipeline.flow import CutOut, cut_out
-from pipeline.model import MODEL_FILE, MODEL_TAG, find_weights
+from pipeline.mask.segmenter import U2netpRunner
 from pipeline.options import Options
 from pipeline.processors import available_processors
-from pipeline.segment import U2netpRunner
+from pipeline.remove_background import CutOut, cut_out
+from pipeline.request_timer import Clock
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG, find_weights
 
 _MAX_PIXELS = 100_000_000  # the set is trusted
 

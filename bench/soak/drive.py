@@ -15,7 +15,7 @@ from bench.progress import say
 from bench.soak.exchange import Client, KeptConnection
 from bench.soak.traffic import LEFT, Random, Request, Traffic, files
 from bench.stage import Figures
-from tests.faults import faulty_source, sends, with_length
+from tests.support.faults import faulty_source, sends, with_length
 
 # Half of what the service lets inside by default: outside of bursts, nobody may be told that it is busy.
 _CALLERS = 8

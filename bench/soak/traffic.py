@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bench.pictures import Pictures
-from tests.faults import FAULTS
-from tests.mutations import mutated, originals
+from tests.support.faults import FAULTS
+from tests.support.mutations import mutated, originals
 
 BY_URL, BY_UPLOAD = "/remove-background", "/remove-background/upload"
 
@@ -58,7 +58,7 @@ class Traffic:
     """Requests of every kind. The same generator, in the same state, draws the same one."""
 
     def __init__(self, pictures: Mapping[str, bytes], corpus: Path, url: Callable[[str], str]) -> None:
-        """`pictures` are those of `files`; `url` says where one of them, or a fault of tests/faults.py, is to be had by its name.
+        """`pictures` are those of `files`; `url` says where one of them, or a fault of tests/support/faults.py, is to be had by its name.
 
         `corpus` is a folder of others' good, broken and hostile pictures; nothing of it is sent where it is not there.
         """

@@ -1,0 +1,210 @@
+"""The image, run as the smallest plan would: 512 MB without swap, a read-only root, no capabilities, no network but its own.
+
+IMAGE names it. The client runs in a second container, in the network of the first: nothing outside can be reached from either,
+and what the client needs is not charged to the service.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from bench.cgroup import cgroup_of
+from deploy.image.sbom import bill, inventory
+from pipeline.weights.store import MODEL_TAG, SAMPLE
+from tests.conftest import DATA, Record, encoded, grainy
+from tests.support.bombs import huge_png
+from tests.support.image_driver import SOURCE_PORT
+from tests.support.serving import ROOT
+
+pytestmark = pytest.mark.image
+
+IMAGE = os.environ.get("IMAGE", "background-remover")
+PORT = 8123
+UNPACKED = 650e6
+LIMIT = 512 * 1024 * 1024
+CONFINED = ["--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """docker or podman, which take the same words for all that is needed here."""
+
+    name: str
+
+    def run(self, *arguments: str, timeout: float = 300) -> str:
+        """Its standard output. Raises CalledProcessError."""
+        return subprocess.run([self.name, *arguments], capture_output=True, text=True, check=True, timeout=timeout).stdout
+
+    def inspect(self, thing: str) -> Any:
+        """All that it says of a container or an image."""
+        return json.loads(self.run("inspect", thing))[0]
+
+    def python(self, container: str, script: str) -> str:
+        """What a script prints in a container."""
+        return self.run("exec", container, "python", "-c", script)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    """The container engine that has the image."""
+    for name in ("docker", "podman"):
+        command = [name, "image", "inspect", IMAGE]
+        if shutil.which(name) and subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return Engine(name)
+    pytest.skip(f"no docker or podman here has the image {IMAGE}: make image")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real photos, and what is none."""
+    folder: Path = tmp_path_factory.mktemp("pictures")
+    shutil.copyfile(SAMPLE, folder / "sample.jpg")
+    (folder / "24MP.jpg").write_bytes(encoded(grainy(24), "JPEG", quality=90))
+    (folder / "bomb.png").write_bytes(huge_png())
+    (folder / "page.html").write_bytes(b"<html><body>no picture</body></html>")
+    (folder / "truncated.jpg").write_bytes(SAMPLE.read_bytes()[:20_000])
+    for photo in sorted((DATA / "photos").glob("*.jpg")):
+        shutil.copyfile(photo, folder / f"photo-{photo.name}")
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def container(engine: Engine) -> Iterator[str]:
+    """The service in its container."""
+    limits = [f"--memory={LIMIT}", f"--memory-swap={LIMIT}"]
+    allowed = f"BGR_ALLOWED_PRIVATE_HOSTS=127.0.0.1:{SOURCE_PORT}"
+    name = engine.run("run", "--detach", *CONFINED, *limits, "--env", f"PORT={PORT}", "--env", allowed, IMAGE).strip()
+    yield name
+    engine.run("rm", "--force", name)
+
+
+@pytest.fixture(scope="module")
+def seen(engine: Engine, container: str, pictures: Path) -> Any:
+    """What the client saw."""
+    driver = ROOT / "tests" / "image_driver.py"
+    mounts = [f"--volume={pictures}:/pictures:ro", f"--volume={driver}:/driver.py:ro"]
+    network = [f"--network=container:{container}" if flag.startswith("--network") else flag for flag in CONFINED]
+    return json.loads(engine.run("run", "--rm", *network, *mounts, "--entrypoint=python", IMAGE, "/driver.py", str(PORT)))
+
+
+def test_it_is_small(engine: Engine, record_property: Record) -> None:
+    size = engine.inspect(IMAGE)["Size"]
+    record_property("the image unpacked: MB", size / 1e6)
+    assert size < UNPACKED
+
+
+def test_it_says_what_it_does(engine: Engine) -> None:
+    config = engine.inspect(IMAGE)["Config"]
+    assert list(config["ExposedPorts"]) == ["8000/tcp"]
+    assert config["User"] == "1034:1034"
+    assert "BENTOML_DO_NOT_TRACK=True" in config["Env"]
+
+
+def test_it_holds_what_serving_needs_and_nothing_else(engine: Engine, container: str) -> None:
+    names = "from importlib.metadata import distributions as all_of; print(*(f'{d.name}=={d.version}' for d in all_of()))"
+    pairs = (line.split("==") for line in engine.python(container, names).split())
+    installed = {f"{canonicalize_name(name)}=={version}" for name, version in pairs}
+    locked = set(re.findall(r"^[^ #]+==[^ ;]+", (ROOT / "requirements" / "serve.txt").read_text(), re.MULTILINE))
+    assert installed <= locked
+    assert {"bentoml", "onnxruntime", "pillow", "scipy", "httpx"} <= {name.partition("==")[0] for name in installed}
+    tools = "import shutil; print(*filter(shutil.which, ('cc', 'gcc', 'make', 'git', 'uv', 'pytest', 'ruff')))"
+    assert engine.python(container, tools).split() == []
+    assert engine.python(container, "import os; print(os.getuid(), os.geteuid())").split() == ["1034", "1034"]
+
+
+def test_its_bill_of_materials_lists_what_is_there(engine: Engine) -> None:
+    found = inventory(engine.name, IMAGE)
+    listed = {part["bom-ref"]: part for part in json.loads(bill(IMAGE, found))["components"]}
+    assert len(listed) == len(found["debian"]) + len(found["python"]) + len(found["models"])
+    assert {"pkg:deb/debian/libc6", "pkg:pypi/onnxruntime", "pkg:pypi/bentoml"} <= {name.partition("@")[0] for name in listed}
+    assert listed[f"model:{MODEL_TAG.replace(':', '@')}"]["hashes"][0]["alg"] == "SHA-256"
+
+
+@pytest.mark.usefixtures("seen")
+def test_its_own_check_finds_it_healthy(engine: Engine, container: str) -> None:
+    image = engine.inspect(IMAGE)
+    check = image["Config"].get("Healthcheck") or image["Healthcheck"]  # docker's place, podman's place
+    how, *command = check["Test"]
+    assert how == "CMD"
+    engine.run("exec", container, *command)
+    with pytest.raises(subprocess.CalledProcessError):
+        engine.run("exec", "--env", "PORT=1", container, *command)
+
+
+def test_real_photos_by_url_and_by_upload(seen: Any, pictures: Path) -> None:
+    assert seen["uploads"].keys() == seen["urls"].keys() == {path.name for path in pictures.iterdir()}
+    for name, answer in seen["uploads"].items():
+        by_url = seen["urls"][name]
+        assert (answer["status"], answer["code"], answer["picture"]) == (by_url["status"], by_url["code"], by_url["picture"])
+        if name not in ("bomb.png", "page.html", "truncated.jpg"):
+            assert (answer["status"], answer["picture"][:2]) == (200, ["PNG", "RGBA"]), (name, answer)
+
+
+def test_what_is_wrong_or_hostile(seen: Any) -> None:
+    codes = {name: seen["uploads"][name]["code"] for name in ("bomb.png", "page.html", "truncated.jpg")}
+    assert codes == {"bomb.png": "image_too_large", "page.html": "unsupported_image_type", "truncated.jpg": "image_corrupt"}
+    assert (seen["a wrong option"]["status"], seen["a wrong option"]["code"]) == (400, "invalid_request")
+    assert list(seen["refused"].values()) == ["url_not_allowed"] * 3 + ["invalid_url"] * 2
+
+
+def test_many_at_once(seen: Any) -> None:
+    for load in ("24 at once", "16 of 24 megapixels at once"):
+        answers = seen[load]
+        assert {answer["code"] for answer in answers} <= {"ok", "busy"}, load
+        assert sum(answer["code"] == "ok" for answer in answers) >= 16, load
+        assert len({tuple(answer["picture"]) for answer in answers if answer["picture"]}) == 1
+
+
+def test_bentomls_client(seen: Any) -> None:
+    by_url, by_upload = seen["BentoML's client"]
+    assert by_url == by_upload == seen["uploads"]["sample.jpg"]["picture"]
+
+
+@pytest.mark.usefixtures("seen")
+def test_it_lives_in_its_memory(engine: Engine, container: str, record_property: Record) -> None:
+    """The kernel's peak has the page cache in it, files of the image that it may drop at any time: it may stand at the limit."""
+    cgroup = cgroup_of(engine.inspect(container)["State"]["Pid"])
+    record_property("the container: the kernel's peak, MB", cgroup.peak() / 1e6)
+    record_property("the container: held after all, MB", cgroup.held() / 1e6)
+    assert cgroup.out_of_memory_kills() == 0
+    assert cgroup.held() < 0.8 * LIMIT
+
+
+@pytest.mark.usefixtures("seen")
+def test_it_stops_when_told(engine: Engine, container: str) -> None:
+    started = time.monotonic()
+    engine.run("stop", "--time=40", container)
+    assert time.monotonic() - started < 10
+    assert engine.inspect(container)["State"]["ExitCode"] == 0
+    levels = {json.loads(line)["level"] for line in engine.run("logs", container).splitlines() if line.startswith("{")}
+    assert levels == {"info"}
+
+
+def test_a_worker_that_dies_ends_the_container(engine: Engine) -> None:
+    """On its default port, and with 1, so that whoever runs it starts another."""
+    container = engine.run("run", "--detach", *CONFINED, IMAGE).strip()
+    try:
+        listening = "import socket; print(socket.create_connection(('127.0.0.1', 8000), 1).getpeername()[1])"
+        end = time.monotonic() + 60
+        while True:
+            try:
+                engine.python(container, listening)
+                break
+            except subprocess.CalledProcessError:
+                assert time.monotonic() < end
+        worker = "open(f'/proc/1/task/1/children').read().split()[-1]"
+        engine.python(container, f"import os; os.kill(int({worker}), 9)")
+        assert engine.run("wait", container, timeout=12).strip() == "1"
+    finally:
+        engine.run("rm", "--force", container)

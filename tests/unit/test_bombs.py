@@ -1,0 +1,79 @@
+"""Bombs: each is refused, or answered by its first frame, from its header and with next to no memory."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from pipeline.memory import WORKER_ENVIRONMENT
+from serving.settings import Settings
+from tests.conftest import Record
+from tests.support.bombs import BOMBS, LATE_BOMBS
+from tests.support.serving import ROOT, environment
+
+# For each file: its code, the least milliseconds of three, and the most megabytes added of the three.
+SCRIPT = """
+import json, re, sys, time
+from pathlib import Path
+from pipeline.image.decode import decode
+from pipeline.errors import BackgroundRemovalError
+from pipeline.weights.store import SAMPLE
+
+def megabytes(name):
+    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+def code(data):
+    try:
+        decode(data, 25_000_000).reduced((320, 320))
+        return "ok"
+    except BackgroundRemovalError as error:
+        return error.code
+
+code(SAMPLE.read_bytes())
+for file in map(Path, sys.argv[1:]):
+    data, times, added = file.read_bytes(), [], []
+    for _ in range(3):
+        before = megabytes("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")
+        started = time.perf_counter()
+        found = code(data)
+        times.append(1000 * (time.perf_counter() - started))
+        added.append(megabytes("VmHWM") - before)
+    print(json.dumps({"name": file.name, "code": found, "milliseconds": min(times), "megabytes": max(added)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each bomb, decoded in a process of its own, ended with and took."""
+    folder = tmp_path_factory.mktemp("bombs")
+    for name, (make, _) in {**BOMBS, **LATE_BOMBS}.items():
+        assert (folder / name).write_bytes(make()) <= Settings().max_source_bytes
+    command = [sys.executable, "-c", SCRIPT, *map(str, sorted(folder.iterdir()))]
+    result = subprocess.run(command, cwd=ROOT, env=environment(**WORKER_ENVIRONMENT), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-500:] + result.stderr[-2000:]
+    return {line["name"]: line for line in map(json.loads, result.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("milliseconds", [1_000, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_does_not_go_off(name: str, milliseconds: float, measured: dict[str, Any], record_property: Record) -> None:
+    bomb = measured[name]
+    record_property("bomb refused by its header: milliseconds", bomb["milliseconds"])
+    record_property("bomb refused by its header: MB added", bomb["megabytes"])
+    assert bomb["code"] == BOMBS[name][1]
+    assert bomb["milliseconds"] < milliseconds
+    assert bomb["megabytes"] < 8
+
+
+@pytest.mark.parametrize("name", LATE_BOMBS)
+def test_a_bomb_behind_the_header_is_bounded(name: str, measured: dict[str, Any], record_property: Record) -> None:
+    """It may take what the largest picture may: 10 bytes for each of 25 million pixels, and 5 seconds."""
+    bomb = measured[name]
+    record_property("bomb behind the header: milliseconds", bomb["milliseconds"])
+    record_property("bomb behind the header: MB added", bomb["megabytes"])
+    assert bomb["code"] == LATE_BOMBS[name][1]
+    assert bomb["milliseconds"] < 5_000
+    assert bomb["megabytes"] < 250

@@ -1,0 +1,116 @@
+"""The README says what the code does, and nothing else."""
+
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bench.report import report, summary
+from pipeline.errors import BackgroundRemovalError
+from pipeline.options import Options
+from serving.responses import EXPOSED_HEADERS
+from serving.settings import PREFIX, Settings
+from tests.support.serving import ROOT
+
+README = (ROOT / "README.md").read_text()
+PAGES = ("deployment", "quality", "reliability", "scaling")
+DOCUMENTS = ("README.md", "DEVELOPMENT.md", "SECURITY.md", *(f"docs/{page}.md" for page in PAGES))
+
+
+def table(heading: str) -> list[list[str]]:
+    """The rows of the first table under a heading, a list of cells each."""
+    section = re.split(rf"^#+ {heading}$", README, flags=re.MULTILINE)[1]
+    rows = re.search(r"(?:^\|.*\n)+", section, flags=re.MULTILINE)
+    assert rows is not None
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.group().splitlines()[2:]]
+
+
+def test_every_setting_and_its_default() -> None:
+    documented = {row[0].strip("`"): row[1] for row in table("Settings")}
+    assert documented.keys() == {PREFIX + name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        shown = documented[PREFIX + name.upper()]
+        if field.default_factory is None:
+            assert shown == ("empty" if field.default in ((), None) else str(field.default)), name
+
+
+def test_every_error() -> None:
+    documented = {(int(row[0]), row[1].strip("`")) for row in table("Errors")}
+    assert documented == {(error.status, error.code) for error in BackgroundRemovalError.__subclasses__()}
+
+
+def test_every_option_and_its_default() -> None:
+    documented = {row[0].strip("`"): row[2].strip("`") for row in table("Options")}
+    defaults = {name: field.default for name, field in Options.model_fields.items()}
+    assert documented == {name: "none" if value is None else str(value).lower() for name, value in defaults.items()}
+
+
+def test_every_answer_header() -> None:
+    documented = {name for row in table("The answer") for name in re.findall(r"`([A-Z][\w-]+)`", row[0])}
+    assert documented == set(EXPOSED_HEADERS) - {"Retry-After"}
+
+
+def test_the_tree_in_the_docstring_is_the_tree() -> None:
+    import pipeline.errors
+
+    drawn = set(re.findall(r"[├└]── (\w+) +(\d+) (\w+)", pipeline.errors.__doc__ or ""))
+    assert drawn == {(error.__name__, str(error.status), error.code) for error in BackgroundRemovalError.__subclasses__()}
+
+
+def test_every_file_named_in_the_documents_exists() -> None:
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text()
+        for name in re.findall(r"\b(?:pipeline|serving|web|deploy|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
+            assert (ROOT / name).exists(), (document, name)
+
+
+@pytest.mark.parametrize(("page", "at_least"), [("reliability.md", 20), ("scaling.md", 2)])
+def test_every_command_of_a_page_names_tests(page: str, at_least: int) -> None:
+    commands = re.findall(r"`pytest ([^`]+)`", (ROOT / "docs" / page).read_text())
+    assert len(commands) >= at_least
+    for command in commands:
+        words = shlex.split(command)
+        tests = "".join((ROOT / word).read_text() for word in words if word.startswith("tests/"))
+        chosen = words[words.index("-k") + 1] if "-k" in words else ""
+        for word in chosen.split(" or "):
+            assert re.search(rf"def test_\w*{word}", tests), (command, word)
+
+
+def test_every_make_command_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    for document in DOCUMENTS:
+        assert set(re.findall(r"`?make ([a-z-]+)\b(?!:)", (ROOT / document).read_text())) & {"setup"} <= targets
+        assert set(re.findall(r"`make ([a-z-]+)", (ROOT / document).read_text())) <= targets
+
+
+@pytest.mark.parametrize("name", ["serve", "setup", "rembg", "dev"])
+def test_the_locks_agree_and_name_no_index(name: str) -> None:
+    def versions(lock: str) -> dict[str, str]:
+        return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements" / f"{lock}.txt").read_text(), flags=re.MULTILINE))
+
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    assert "://" not in text
+    assert "--index-url" not in text
+    assert versions(name).items() <= versions("dev").items()
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split(r"[<>=]", requirement)[0] for requirement in needed} <= versions(name).keys()
+
+
+def test_the_figures_are_those_of_the_last_bench() -> None:
+    results = json.loads((ROOT / "bench" / "results" / "results.json").read_text())
+    assert not results["quick"]
+    assert summary(results) in README
+    assert (ROOT / "bench" / "results" / "results.md").read_text() == report(results)
+
+
+def test_no_file_speaks_of_the_machine_it_was_made_on() -> None:
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    home = str(Path.home())
+    for name in files:
+        text = (ROOT / name).read_bytes()
+        assert str(ROOT).encode() not in text, name
+        assert home == "/" or f"{home}/".encode() not in text, name

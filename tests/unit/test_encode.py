@@ -1,0 +1,132 @@
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.errors import FormatUnsupported
+from pipeline.image import encode as encode_module
+from pipeline.image.encode import encode
+from pipeline.image.source_image import Picture
+from pipeline.image.strips import Strips
+from pipeline.mask.upsample import Box, Matte
+from pipeline.options import Options
+
+RANDOM = np.random.default_rng(3)
+COLOURS = RANDOM.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+ALPHA = RANDOM.integers(0, 256, (20, 25), dtype=np.uint8)
+ALPHA[:5] = 0
+ALPHA[5:8] = 255
+FRAME = Box(10, 5, 25, 20)
+MATTE = Matte(ALPHA, FRAME, FRAME)
+INSIDE = COLOURS[5:25, 10:35]
+
+
+def answer(**options: Any) -> Image.Image:
+    return Image.open(io.BytesIO(encode(Picture(Image.fromarray(COLOURS)), MATTE, Options(**options))))
+
+
+def test_cutout_has_straight_alpha_and_no_hidden_colour() -> None:
+    image = answer()
+    assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (25, 20))
+    pixels = np.asarray(image)
+    assert np.array_equal(pixels[..., 3], ALPHA)
+    assert np.array_equal(pixels[ALPHA > 0][:, :3], INSIDE[ALPHA > 0])
+    assert not pixels[ALPHA == 0].any()
+
+
+def test_mask_is_the_alpha() -> None:
+    image = answer(output="mask")
+    assert image.mode == "L"
+    assert np.array_equal(np.asarray(image), ALPHA)
+
+
+@pytest.mark.parametrize(("colour", "rgb"), [("#f80", (255, 136, 0)), ("#102030", (16, 32, 48)), ("#ABCDEFff", (171, 205, 239))])
+def test_an_opaque_background(colour: str, rgb: tuple[int, int, int]) -> None:
+    image = answer(background=colour)
+    assert image.mode == "RGB"
+    weight = ALPHA[..., np.newaxis] / 255
+    assert np.abs(np.asarray(image) - (INSIDE * weight + np.array(rgb) * (1 - weight))).max() <= 1
+
+
+def test_a_background_that_shines_through() -> None:
+    pixels = np.asarray(answer(background="#00ff0080")).astype(int)
+    assert pixels[0, 0].tolist() == [0, 255, 0, 128]
+    assert np.array_equal(pixels[5:8, :, :3], INSIDE[5:8])
+    assert (pixels[5:8, :, 3] == 255).all()
+    assert np.abs(pixels[..., 3] - (ALPHA + 128 * (1 - ALPHA / 255))).max() <= 1
+    assert not np.asarray(answer(background="#ffffff00"))[0].any()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (333, 257), (700, 1001)])
+@pytest.mark.parametrize("options", [{}, {"output": "mask"}, {"background": "#123"}, {"background": "#11223344"}])
+def test_strips_make_one_valid_file(size: tuple[int, int], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two decoders that share no code read it alike: Pillow's own, and OpenCV's libpng."""
+    noise = np.random.default_rng(11).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    frame = Box(0, 0, *size)
+    arguments = Picture(Image.fromarray(noise[..., :3]), strips=Strips(2)), Matte(noise[..., 3], frame, frame), Options(**options)
+    whole = encode(*arguments)
+    monkeypatch.setattr("pipeline.image.strips._STRIP_PIXELS", 3000)
+    banded = encode(*arguments)
+    pillow = np.asarray(Image.open(io.BytesIO(banded)))
+    opencv = cv2.imdecode(np.frombuffer(banded, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert opencv is not None
+    if pillow.ndim == 3:
+        opencv = opencv[..., [2, 1, 0, 3][: pillow.shape[2]]]
+    assert np.array_equal(pillow, opencv)
+    assert np.array_equal(pillow, np.asarray(Image.open(io.BytesIO(whole))))
+    if not options:
+        assert np.array_equal(pillow, noise * (noise[..., 3:] > 0))
+
+
+def test_a_real_photo_survives_both_decoders(photo: bytes) -> None:
+    picture = Picture(Image.open(io.BytesIO(photo)))
+    alpha = np.full(picture.size[::-1], 255, np.uint8)
+    frame = Box(3, 5, 501, 499)
+    data = encode(picture, Matte(alpha[5:504, 3:504], frame, frame), Options())
+    expected = np.asarray(picture.rgb())[5:504, 3:504]
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), expected)
+    opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert opencv is not None
+    assert np.array_equal(opencv[..., ::-1], expected)
+
+
+def test_webp() -> None:
+    image = answer(format="webp")
+    assert (image.format, image.mode, image.size) == ("WEBP", "RGBA", (25, 20))
+    assert np.array_equal(np.asarray(image)[..., 3], ALPHA)
+    assert answer(format="webp", output="mask").format == "WEBP"
+
+
+def test_webp_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WEBP_MAX_SIDE", 24), ("WEBP_MAX_PIXELS", 499)):
+        with monkeypatch.context() as patch:
+            patch.setattr(encode_module, name, value)
+            with pytest.raises(FormatUnsupported):
+                answer(format="webp")
+
+
+def test_nothing_of_the_source_but_its_pixels(photo: bytes) -> None:
+    source = Image.fromarray(COLOURS)
+    source.info.update(comment="secret", icc_profile=b"secret", exif=b"Exif\0\0secret", xmp=b"secret")
+    for kind in ("png", "webp"):
+        data = encode(Picture(source), MATTE, Options(format=kind))
+        assert b"secret" not in data
+    chunks = {data[at + 4 : at + 8] for data in [encode(Picture(source), MATTE, Options())] for at in chunk_starts(data)}
+    assert chunks == {b"IHDR", b"IDAT", b"IEND"}
+
+
+def chunk_starts(png: bytes) -> list[int]:
+    starts, at = [], 8
+    while at < len(png):
+        starts.append(at)
+        at += 12 + int.from_bytes(png[at : at + 4], "big")
+    return starts
+
+
+def test_the_same_request_gives_the_same_bytes() -> None:
+    picture = Picture(Image.fromarray(COLOURS))
+    for options in (Options(), Options(format="webp"), Options(output="mask")):
+        assert encode(picture, MATTE, options) == encode(picture, MATTE, options)

@@ -1,0 +1,38 @@
+import threading
+
+import pytest
+
+from pipeline.image import strips
+from pipeline.image.strips import SERIAL, Strips
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_strips_cover_every_line_once_and_in_order(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 100)
+    for lines, pixels in ((1, 1), (1, 1000), (7, 30), (1000, 9)):
+        covered = list(Strips(threads).map(lambda first, end: (first, end), lines, pixels))
+        assert [first for first, _ in covered] == [0, *(end for _, end in covered[:-1])]
+        assert covered[-1][1] == lines
+        assert all(end > first for first, end in covered)
+
+
+def test_one_strip_stays_in_its_thread() -> None:
+    assert list(Strips(2).map(lambda *_: threading.current_thread(), 10, 10)) == [threading.current_thread()]
+
+
+def test_several_are_under_way_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 1)
+    both = threading.Barrier(2)
+    assert sorted(Strips(2).map(lambda *_: both.wait(5), 2, 1)) == [0, 1]
+
+
+@pytest.mark.parametrize("of", [SERIAL, Strips(2)])
+def test_a_failure_reaches_who_asked(of: Strips, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 1)
+
+    def fail(first: int, end: int) -> None:
+        if first == 3:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        of.for_each(fail, 10, 1)
