@@ -20,7 +20,7 @@ help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/setup.done  ## Make .venv, install what serving needs, prepare the weights
-	@$(BIN)/python -m pipeline.weights.store
+	@$(BIN)/python -m pipeline.weights
 
 serve: setup  ## Serve on port 8000 (PORT=9000 for another)
 	@exec $(BIN)/bentoml serve --host $(HOST) --port $(PORT)

@@ -24,14 +24,23 @@ import compat.bentoml
 from pipeline.errors import StartupError
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
 from pipeline.options import Options
-from pipeline.request_timer import Clock
-from pipeline.weights.store import MODEL_FILE, MODEL_TAG, SAMPLE
+from pipeline.request_timer import RequestTimer
+from pipeline.weights import SAMPLE
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 from serving.end_reasons import OK
 from serving.lifecycle import Admission, request_context
 from serving.logging import LOGGER, configure_logging
 from serving.middleware import create_middleware
 from serving.openapi import complete
-from serving.parsing import FORM_BYTES, MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest, read_upload, read_url_request
+from serving.parsing import (
+    FORM_BYTES,
+    MAX_JSON_BYTES,
+    UPLOAD_ENDPOINT,
+    URL_ENDPOINT,
+    URLRequest,
+    read_upload,
+    read_url_request,
+)
 from serving.responses import cutout_response, error_response, to_error
 from serving.runtime import Runtime
 from serving.startup import check_libraries, check_model
@@ -39,7 +48,16 @@ from serving.static import PAGE_PATHS, page_routes
 
 runtime = Runtime()
 
-_COUNTED_PATHS = PAGE_PATHS | {URL_ENDPOINT, UPLOAD_ENDPOINT, "/health", "/healthz", "/livez", "/readyz", "/metrics", "/docs.json"}
+_COUNTED_PATHS = PAGE_PATHS | {
+    URL_ENDPOINT,
+    UPLOAD_ENDPOINT,
+    "/health",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/metrics",
+    "/docs.json",
+}
 
 Picture = Annotated[bytes, bentoml.validators.ContentType("image/png")]
 
@@ -76,11 +94,16 @@ class StoredModel(bentoml.models.BentoModel):
     def resolve(self, *args: Any, **kwargs: Any) -> Any:
         """Return the stored model. Raises BentoMLException if the store has none."""
         if self.stored is None:
-            raise bentoml.exceptions.BentoMLException(f"The model {self.tag} is not in BentoML's store: run `make setup`.")
+            raise bentoml.exceptions.BentoMLException(
+                f"The model {self.tag} is not in BentoML's store: run `make setup`."
+            )
         return super().resolve(*args, **kwargs)
 
 
-@bentoml.asgi_app(Starlette(routes=[Route("/health", health), Route("/docs.json", docs), *page_routes()]), path="/")
+@bentoml.asgi_app(
+    Starlette(routes=[Route("/health", health), Route("/docs.json", docs), *page_routes()]),
+    path="/",
+)
 @bentoml.service(
     name="background_remover",
     workers=1,
@@ -111,8 +134,8 @@ class BackgroundRemover:
         # The worker alone pays for these.
         from pipeline.fetch.download import Downloader
         from pipeline.image.strips import Strips
-        from pipeline.mask.segmenter import runner_for
-        from pipeline.remove_background import cut_out
+        from pipeline.mask.segmenter import load_segmenter
+        from pipeline.remove_background import remove_background
 
         configure_logging()
         settings = runtime.settings
@@ -122,10 +145,19 @@ class BackgroundRemover:
             allowed_private_hosts=settings.allowed_private_hosts,
             lookup_threads=4 * settings.max_waiting,
         )
-        self._runner = runner_for(settings.model, Path(self.model.path) / MODEL_FILE, settings.threads)
+        self._segmenter = load_segmenter(
+            settings.model, Path(self.model.path) / MODEL_FILE, settings.threads
+        )
         strips = Strips(settings.threads)
-        self._cut_out = functools.partial(cut_out, runner=self._runner, max_pixels=settings.max_pixels, strips=strips)
-        self._cut_out(SAMPLE.read_bytes(), Options(), clock=Clock(deadline=float("inf")))
+        self._remove_background = functools.partial(
+            remove_background,
+            segmenter=self._segmenter,
+            max_pixels=settings.max_pixels,
+            strips=strips,
+        )
+        self._remove_background(
+            SAMPLE.read_bytes(), Options(), timer=RequestTimer(deadline=float("inf"))
+        )
         release_free_memory()
         gc.freeze()  # what was imported stays: a full collection would walk it for 40 ms, in the middle of some request
 
@@ -166,13 +198,13 @@ class BackgroundRemover:
         try:
             admission = lifecycle.admit(endpoint, max_body_bytes)
             image, options = await read(request, admission)
-            work = functools.partial(self._cut_out, image, options, clock=admission.clock)
-            async with runtime.queue.turn(admission.clock.step("wait")) as turn:
+            work = functools.partial(self._remove_background, image, options, timer=admission.timer)
+            async with runtime.queue.turn(admission.timer.step("wait")) as turn:
                 cutout = await turn.run(work)
                 admission.reservation.begin_sending(len(cutout.content))
             runtime.metrics.image(cutout.source_pixels)
             lifecycle.code = OK
-            return cutout_response(cutout, admission.clock.milliseconds)
+            return cutout_response(cutout, admission.timer.milliseconds)
         except ClientDisconnect:
             return Response(status_code=499)  # the lifecycle knows why, and sends nothing of this
         except Exception as fault:
@@ -183,13 +215,13 @@ class BackgroundRemover:
     async def _read_url(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
         wanted = await read_url_request(request)
         admission.reservation.release()
-        with admission.clock.step("download"):
+        with admission.timer.step("download"):
             image = await self._downloader.download(wanted.image_url, admission.reservation.grow)
         admission.reservation.complete()
         return image, wanted
 
     async def _read_upload(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
-        with admission.clock.step("receive"):
+        with admission.timer.step("receive"):
             return await read_upload(request, runtime.settings.max_source_bytes)
 
     async def __is_ready__(self) -> bool:

@@ -31,11 +31,19 @@ SECTIONS: dict[str, Section] = {
 
 def main() -> None:
     """Measure what the command line asks for; all of it, without options."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the service beside its peer, rembg's server.")
-    parser.add_argument("--only", action="append", choices=SECTIONS, help="a section; may be given several times")
-    parser.add_argument("--quick", action="store_true", help="few repetitions: to try the bench itself")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure the service beside its peer, rembg's server."
+    )
+    parser.add_argument(
+        "--only", action="append", choices=SECTIONS, help="a section; may be given several times"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="few repetitions: to try the bench itself"
+    )
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))  # so that the servers are stopped too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("bench: stopped")
+    )  # so that the servers are stopped too
     folder = _HERE / ("trial" if options.quick or options.only else "results")
     folder.mkdir(exist_ok=True)
     with set_up(options.quick) as stage:
@@ -59,10 +67,16 @@ def main() -> None:
 
 def _pictures(stage: Stage) -> dict[str, object]:
     files = {str(megapixels): picture for megapixels, picture in stage.pictures.plain.items()}
-    files |= {f"{megapixels} {variant}": picture for (megapixels, variant), picture in stage.pictures.hard.items()}
+    files |= {
+        f"{megapixels} {variant}": picture
+        for (megapixels, variant), picture in stage.pictures.hard.items()
+    }
     return {
         "made_from": stage.pictures.made_from,
-        "files": {name: {"size": size_of(picture), "bytes": len(picture)} for name, picture in files.items()},
+        "files": {
+            name: {"size": size_of(picture), "bytes": len(picture)}
+            for name, picture in files.items()
+        },
     }
 
 

@@ -20,7 +20,13 @@ class Cgroup:
 
     def entering(self, command: Sequence[str]) -> list[str]:
         """A command line that enters the cgroup and then becomes `command`."""
-        return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs"), *command]
+        return [
+            "sh",
+            "-c",
+            'echo $$ > "$0" && exec "$@"',
+            str(self.folder / "cgroup.procs"),
+            *command,
+        ]
 
     def peak(self) -> int:
         """The most that the kernel has charged, page cache included, in bytes."""
@@ -28,14 +34,20 @@ class Cgroup:
 
     def held(self) -> int:
         """What its processes hold at this moment, without the page cache, which the kernel takes back when it must, in bytes."""
-        fields = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
+        fields = dict(
+            line.split() for line in (self.folder / "memory.stat").read_text().splitlines()
+        )
         return int(fields.get("anon") or fields["total_rss"])
 
     def out_of_memory_kills(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""
         for name in ("memory.events", "memory.oom_control"):
             if (self.folder / name).exists():
-                return int(dict(line.split() for line in (self.folder / name).read_text().splitlines())["oom_kill"])
+                return int(
+                    dict(line.split() for line in (self.folder / name).read_text().splitlines())[
+                        "oom_kill"
+                    ]
+                )
         raise FileNotFoundError(self.folder / "memory.events")
 
 
@@ -73,7 +85,9 @@ def _limited(folder: Path, is_v1: bool, limit: int) -> Cgroup | None:
             (folder / "memory.swap.max").write_text("0")
             return Cgroup(folder, "memory.peak")
         (folder / "memory.limit_in_bytes").write_text(str(limit))
-        swap = folder / "memory.memsw.limit_in_bytes"  # memory and swap together; absent where the kernel does not count swap
+        swap = (
+            folder / "memory.memsw.limit_in_bytes"
+        )  # memory and swap together; absent where the kernel does not count swap
         if swap.exists():
             swap.write_text(str(limit))
         return Cgroup(folder, "memory.max_usage_in_bytes")

@@ -36,16 +36,25 @@ def get(port: int, path: str) -> Answer:
 
 def post_json(port: int, path: str, fields: dict[str, str]) -> Answer:
     """POST a JSON object."""
-    return _exchange(port, "POST", path, json.dumps(fields).encode(), {"Content-Type": "application/json"})
+    return _exchange(
+        port, "POST", path, json.dumps(fields).encode(), {"Content-Type": "application/json"}
+    )
 
 
 def post_form(port: int, path: str, file_field: str, file: bytes, fields: dict[str, str]) -> Answer:
     """POST a form with a file."""
-    parts = [f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()]
-    parts.append(f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{file_field}"; filename="picture"\r\n')
+    parts = [
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    parts.append(
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{file_field}"; filename="picture"\r\n'
+    )
     head = "".join(parts) + "Content-Type: application/octet-stream\r\n\r\n"
     body = b"".join((head.encode(), file, f"\r\n--{_BOUNDARY}--\r\n".encode()))
-    return _exchange(port, "POST", path, body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"})
+    return _exchange(
+        port, "POST", path, body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
+    )
 
 
 def _exchange(port: int, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
@@ -55,7 +64,9 @@ def _exchange(port: int, method: str, path: str, body: bytes, headers: dict[str,
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         content = response.read()
-        return Answer(response.status, time.perf_counter() - started, content, dict(response.getheaders()))
+        return Answer(
+            response.status, time.perf_counter() - started, content, dict(response.getheaders())
+        )
     except (OSError, http.client.HTTPException):
         return Answer(0, time.perf_counter() - started)
     finally:

@@ -23,7 +23,9 @@ def spread(samples: Sequence[float]) -> Spread:
 
 def ratio(dividends: Sequence[float], divisors: Sequence[float]) -> Spread:
     """The ratio of the medians, between the quartiles of the ratios of samples taken one right after the other."""
-    pairs = spread([dividend / divisor for dividend, divisor in zip(dividends, divisors, strict=True)])
+    pairs = spread(
+        [dividend / divisor for dividend, divisor in zip(dividends, divisors, strict=True)]
+    )
     return Spread(pairs.low, spread(dividends).median / spread(divisors).median, pairs.high)
 
 

@@ -58,7 +58,9 @@ def running() -> Iterator[Floor]:
     """Start the floor's process, and end it with the block."""
     command = [sys.executable, "-m", "bench.floor"]
     with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         with process:  # its end closes the pipes, which ends the process
             yield Floor(process, Path(folder))
 
@@ -71,10 +73,12 @@ def main() -> None:
     from numpy.typing import NDArray
     from PIL import Image, ImageOps
 
-    from pipeline.mask.segmenter import U2netpRunner
+    from pipeline.mask.u2netp import U2netpSegmenter
     from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 
-    runner = U2netpRunner(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, threads=len(os.sched_getaffinity(0)))
+    segmenter = U2netpSegmenter(
+        Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, threads=len(os.sched_getaffinity(0))
+    )
 
     def decode(file: Path) -> Image.Image:
         with Image.open(file) as image:
@@ -90,29 +94,44 @@ def main() -> None:
         np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
         size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
         content = isal_zlib.compress(filtered, _ISAL_LEVEL)
-        return b"".join((_SIGNATURE, chunk(b"IHDR", size + _RGBA_8), chunk(b"IDAT", content), chunk(b"IEND", b"")))
+        return b"".join(
+            (
+                _SIGNATURE,
+                chunk(b"IHDR", size + _RGBA_8),
+                chunk(b"IDAT", content),
+                chunk(b"IEND", b""),
+            )
+        )
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checksum = zlib.crc32(content, zlib.crc32(kind))
-        return b"".join((len(content).to_bytes(4, "big"), kind, content, checksum.to_bytes(4, "big")))
+        return b"".join(
+            (len(content).to_bytes(4, "big"), kind, content, checksum.to_bytes(4, "big"))
+        )
 
-    picture, small, cutout = Path(), Image.new("RGB", runner.input_size), np.zeros((1, 1, 4), np.uint8)
+    picture, model_image, cutout = (
+        Path(),
+        Image.new("RGB", segmenter.input_size),
+        np.zeros((1, 1, 4), np.uint8),
+    )
     for line in sys.stdin:
         command, *files = line.split()
         if command == "load":
             picture = Path(files[0])
-            small = decode(picture).resize(runner.input_size, Image.Resampling.LANCZOS)
+            model_image = decode(picture).resize(segmenter.input_size, Image.Resampling.LANCZOS)
             cutout = np.asarray(Image.open(files[1]).convert("RGBA"))
             print(json.dumps({}), flush=True)
             continue
         times = [time.perf_counter()]
         decode(picture)
         times.append(time.perf_counter())
-        runner.predict(small)
+        segmenter.predict(model_image)
         times.append(time.perf_counter())
         encode(cutout)
         times.append(time.perf_counter())
-        steps = {name: times[i + 1] - times[i] for i, name in enumerate(("decode", "predict", "encode"))}
+        steps = {
+            name: times[i + 1] - times[i] for i, name in enumerate(("decode", "predict", "encode"))
+        }
         print(json.dumps(steps), flush=True)
 
 

@@ -16,7 +16,10 @@ _PEERS = ("numpy", "onnxruntime", "pillow", "rembg", "scipy", "uvicorn")
 def machine() -> dict[str, str | float]:
     """The processor, its cores, how busy they are before the run, the memory in bytes, the kernel and Python."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    model = next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)),
@@ -30,5 +33,11 @@ def machine() -> dict[str, str | float]:
 def versions() -> dict[str, dict[str, str]]:
     """The versions of what each side stands on."""
     ours = {package.name.lower(): package.version for package in distributions()}
-    peers = {package.name.lower(): package.version for package in distributions(path=[str(site_packages())])}
-    return {"ours": {name: ours[name] for name in _OURS}, "peer": {name: peers[name] for name in _PEERS}}
+    peers = {
+        package.name.lower(): package.version
+        for package in distributions(path=[str(site_packages())])
+    }
+    return {
+        "ours": {name: ours[name] for name in _OURS},
+        "peer": {name: peers[name] for name in _PEERS},
+    }

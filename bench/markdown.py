@@ -13,5 +13,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def target_table(targets: Iterable[Target]) -> str:
     """What was wanted, what was measured, and whether that is enough."""
-    rows = [(target.what, target.wanted, target.measured, "yes" if target.reached else "**no**") for target in targets]
+    rows = [
+        (target.what, target.wanted, target.measured, "yes" if target.reached else "**no**")
+        for target in targets
+    ]
     return table(("what", "wanted", "measured", "reached"), rows)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.progress import say
-from pipeline.weights.store import find_weights
+from pipeline.weights.fetch import find_weights
 
 _ROOT = Path(__file__).parent.parent
 _FOLDER = _ROOT / "bench" / ".peer"
@@ -25,8 +25,17 @@ def install() -> None:
     say("peer: making bench/.peer")
     subprocess.run([sys.executable, "-m", "venv", "--clear", _FOLDER], check=True)
     say("peer: installing requirements/peer.txt")
-    command = [str(_FOLDER / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*command, "--progress-bar", "on", "--require-hashes", "-r", str(LOCK)], check=True)
+    command = [
+        str(_FOLDER / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--quiet",
+    ]
+    subprocess.run(
+        [*command, "--progress-bar", "on", "--require-hashes", "-r", str(LOCK)], check=True
+    )
     say("peer: its first start, which compiles for most of a minute")
     subprocess.run([REMBG, "s", "--help"], check=True, stdout=subprocess.DEVNULL)
     model = _HOME / "models" / "u2netp" / "u2netp.onnx"  # where rembg looks for it

@@ -21,7 +21,11 @@ _PHOTOS = TEST_DATA / "photos" / "large"
 _OWN_PHOTO = _ROOT / "docs" / "coffee.jpg"
 
 # Up to how many megapixels each photo serves: none is enlarged by more than a hair.
-_SOURCES = {6.1: "sharp_2569067123_6MP.jpg", 12.2: "dog_12MP_exif6.jpg", 24.1: "craft-beer_24MP.jpg"}
+_SOURCES = {
+    6.1: "sharp_2569067123_6MP.jpg",
+    12.2: "dog_12MP_exif6.jpg",
+    24.1: "craft-beer_24MP.jpg",
+}
 
 # Megapixels.
 SIZES = (0.24, 0.67, 1.6, 6, 10.7, 24)
@@ -50,7 +54,11 @@ class Pictures:
 def make_pictures() -> Pictures:
     """Make all of them, in some seconds."""
     is_real = all((_PHOTOS / name).exists() for name in _SOURCES.values())
-    made_from = "real photos, made smaller" if is_real else "the project's own photo, enlarged, with seeded grain"
+    made_from = (
+        "real photos, made smaller"
+        if is_real
+        else "the project's own photo, enlarged, with seeded grain"
+    )
     say(f"pictures: {made_from}")
     plain = {size: _jpeg(_photo(size, is_real)) for size in SIZES}
     hard: dict[tuple[float, str], bytes] = {}
@@ -72,12 +80,17 @@ def _photo(megapixels: float, is_real: bool) -> Image.Image:
     with Image.open(_PHOTOS / name if is_real else _OWN_PHOTO) as file:
         photo = ImageOps.exif_transpose(file).convert("RGB")
     scale = (megapixels * 1e6 / (photo.width * photo.height)) ** 0.5
-    photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.LANCZOS)
+    photo = photo.resize(
+        (round(photo.width * scale), round(photo.height * scale)), Image.Resampling.LANCZOS
+    )
     return photo if is_real else _grained(photo)
 
 
 def _grained(photo: Image.Image) -> Image.Image:
-    grain = np.random.default_rng(seed=0).standard_normal((photo.height, photo.width, 1), np.float32) * _GRAIN
+    grain = (
+        np.random.default_rng(seed=0).standard_normal((photo.height, photo.width, 1), np.float32)
+        * _GRAIN
+    )
     return Image.fromarray((np.asarray(photo) + grain).clip(0, 255).astype(np.uint8))
 
 

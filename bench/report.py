@@ -30,18 +30,43 @@ def summary(results: Figures) -> str:
     rows: list[tuple[str, ...]] = []
     for size, samples in results["latency"].items():
         sides = (f"{1e3 * spread(samples[side]).median:,.0f} ms" for side in ("peer", "ours"))
-        rows.append((f"one picture of {size} megapixels", *sides, _times(ratio(samples["peer"], samples["ours"]).median)))
+        rows.append(
+            (
+                f"one picture of {size} megapixels",
+                *sides,
+                _times(ratio(samples["peer"], samples["ours"]).median),
+            )
+        )
     for name, load in results["load"]["loads"].items():
         sides = (
-            f"{spread(round_seconds(load, side)).median:.1f} s, {load['peak'][side] / MB:,.0f} MB" for side in ("peer", "ours")
+            f"{spread(round_seconds(load, side)).median:.1f} s, {load['peak'][side] / MB:,.0f} MB"
+            for side in ("peer", "ours")
         )
-        rows.append((f"{name} megapixels at once: time, peak memory", *sides, _times(throughput_ratio(load))))
-        again = (f"{spread(round_seconds(load['again'], side)).median:.1f} s" for side in ("peer", "ours"))
-        rows.append((f"{name} megapixels, once more", *again, _times(throughput_ratio(load["again"]))))
-    for kind in ("cold", "warm"):
-        answered = [spread([start["first_answer"] for start in results["start"][side][kind]]).median for side in ("peer", "ours")]
         rows.append(
-            (f"{kind} start, to the first answer", *(f"{time:.1f} s" for time in answered), _times(answered[0] / answered[1]))
+            (
+                f"{name} megapixels at once: time, peak memory",
+                *sides,
+                _times(throughput_ratio(load)),
+            )
+        )
+        again = (
+            f"{spread(round_seconds(load['again'], side)).median:.1f} s"
+            for side in ("peer", "ours")
+        )
+        rows.append(
+            (f"{name} megapixels, once more", *again, _times(throughput_ratio(load["again"])))
+        )
+    for kind in ("cold", "warm"):
+        answered = [
+            spread([start["first_answer"] for start in results["start"][side][kind]]).median
+            for side in ("peer", "ours")
+        ]
+        rows.append(
+            (
+                f"{kind} start, to the first answer",
+                *(f"{time:.1f} s" for time in answered),
+                _times(answered[0] / answered[1]),
+            )
         )
     return table(("", "`rembg s`", "this service", "times as fast"), rows)
 
@@ -52,7 +77,10 @@ def _times(value: float) -> str:
 
 def _heading(results: Figures) -> str:
     machine, versions = results["machine"], results["versions"]
-    listed = {side: ", ".join(f"{name} {version}" for name, version in versions[side].items()) for side in versions}
+    listed = {
+        side: ", ".join(f"{name} {version}" for name, version in versions[side].items())
+        for side in versions
+    }
     quick = " A quick run: too few samples to quote." if results["quick"] else ""
     return (
         f"# Ours beside rembg's server, {results['date']}\n\n"
@@ -80,7 +108,10 @@ def _latency(latency: Figures) -> str:
 
     def row(size: str, samples: Figures) -> tuple[str, ...]:
         floor, answers = floor_seconds(samples), samples["answer_bytes"]
-        times = (_spread(spread(values), 1e3) for values in (samples["ours"], samples["url"], floor, samples["peer"]))
+        times = (
+            _spread(spread(values), 1e3)
+            for values in (samples["ours"], samples["url"], floor, samples["peer"])
+        )
         return (
             size,
             _ratio(ratio(samples["peer"], samples["ours"])),
@@ -95,7 +126,11 @@ def _latency(latency: Figures) -> str:
         return (size, *of_floor, *of_ours)
 
     of_ours = next(iter(latency.values()))["steps_ms"][0]
-    step_header = ("MP", *(f"floor: {name}" for name in ("decode", "predict", "encode")), *(f"ours: {name}" for name in of_ours))
+    step_header = (
+        "MP",
+        *(f"floor: {name}" for name in ("decode", "predict", "encode")),
+        *(f"ours: {name}" for name in of_ours),
+    )
     return (
         "## One at a time\n\n"
         + table(header, [row(size, samples) for size, samples in latency.items()])
@@ -116,23 +151,36 @@ def _load(load: Figures) -> str:
             total = spread(round_seconds(load, side)).median
             count = len(latencies) / len(load[side])
             tail = f"p50 {percentile(latencies, 50):.1f}, p95 {percentile(latencies, 95):.1f}"
-            sides.append(f"{total:.1f} s, {count / total:.1f} a second, {tail}, {peak[side] / MB:.0f} MB")
+            sides.append(
+                f"{total:.1f} s, {count / total:.1f} a second, {tail}, {peak[side] / MB:.0f} MB"
+            )
         faster = ratio(round_seconds(load, "peer"), round_seconds(load, "ours"))
         return (name, _ratio(faster), _share(peak), *sides)
 
     rows = []
     for name, figures in load["loads"].items():
-        rows += [row(name, figures, figures["peak"]), row(f"{name}, again", figures["again"], figures["peak"])]
+        rows += [
+            row(name, figures, figures["peak"]),
+            row(f"{name}, again", figures["again"], figures["peak"]),
+        ]
     settings = ", ".join(f"{name}={value}" for name, value in load["settings"].items())
     inside = [
-        (f"{size} MP", f"{figures['peak'] / MB:.0f}", f"{figures['seconds']:.1f}", _statuses([figures["statuses"]]))
+        (
+            f"{size} MP",
+            f"{figures['peak'] / MB:.0f}",
+            f"{figures['seconds']:.1f}",
+            _statuses([figures["statuses"]]),
+        )
         for size, figures in load["inside"].items()
     ]
     return (
         f"## Many at once\n\nOn servers that have just started and answered one picture, and once more on the same; "
         f"ours with {settings}. "
         "The peer takes its memory from the system in the first burst, and keeps it. Peaks are of rounds of their own.\n\n"
-        + table(("at once × MP", "times the throughput", "peak memory, of the peer's", "ours", "peer"), rows)
+        + table(
+            ("at once × MP", "times the throughput", "peak memory, of the peer's", "ours", "peer"),
+            rows,
+        )
         + "\n\nOurs, 16 inside: plain, rotated by EXIF, with a profile, progressive and CMYK in turn.\n\n"
         + table(("pictures", "peak, MB", "seconds", "answers by status"), inside)
     )
@@ -142,16 +190,25 @@ def _memory(memory: Figures) -> str:
     ours, peer = memory["ours"], memory["peer"]
     rows = []
     for name, size in ours.items():
-        beside = (_share({"ours": size, "peer": peer[name]}), f"{peer[name] / MB:.0f}") if name in peer else ("", "")
+        beside = (
+            (_share({"ours": size, "peer": peer[name]}), f"{peer[name] / MB:.0f}")
+            if name in peer
+            else ("", "")
+        )
         rows.append((name, beside[0], f"{size / MB:.0f}", beside[1]))
-    return "## Memory, one at a time\n\n" + table(("MP", "of the peer's", "ours, peak MB", "peer, peak MB"), rows)
+    return "## Memory, one at a time\n\n" + table(
+        ("MP", "of the peer's", "ours, peak MB", "peer, peak MB"), rows
+    )
 
 
 def _start(start: Figures) -> str:
     rows = []
     for kind in ("cold", "warm"):
         for side in ("ours", "peer"):
-            times = [spread([sample[key] for sample in start[side][kind]]) for key in ("ready", "first_answer")]
+            times = [
+                spread([sample[key] for sample in start[side][kind]])
+                for key in ("ready", "first_answer")
+            ]
             rows.append((kind, side, *(_spread(time, 1, digits=2) for time in times)))
     return (
         "## Start\n\nCold: with nothing compiled, neither Python's bytecode nor what numba makes. Ours is ready once the model has "
@@ -162,7 +219,10 @@ def _start(start: Figures) -> str:
 
 def _installed(installed: Figures) -> str:
     times = installed["peer"]["bytes"] / installed["ours"]["bytes"]
-    sides = (f"{name} {side['bytes'] / MB:.0f} MB in {side['packages']} packages" for name, side in installed.items())
+    sides = (
+        f"{name} {side['bytes'] / MB:.0f} MB in {side['packages']} packages"
+        for name, side in installed.items()
+    )
     return f"## Installed\n\nThe peer is {times:.1f} times as large: {', '.join(sides)}."
 
 
@@ -207,7 +267,9 @@ def _limit(limit: Figures) -> str:
     return (
         f"{heading}The kernel's own peak, page cache included: {limit['peak'] / MB:.0f} MB. An answer is wrong unless it is 200 "
         "and the same bytes as without the limit.\n\n"
-        + table(("at once × MP", "times the usual time", "limited, s", "free, s", "wrong answers"), rows)
+        + table(
+            ("at once × MP", "times the usual time", "limited, s", "free, s", "wrong answers"), rows
+        )
     )
 
 
@@ -216,7 +278,9 @@ def _ratio(value: Spread) -> str:
 
 
 def _spread(value: Spread, scale: float, digits: int = 0) -> str:
-    low, median, high = (f"{part * scale:.{digits}f}" for part in (value.low, value.median, value.high))
+    low, median, high = (
+        f"{part * scale:.{digits}f}" for part in (value.low, value.median, value.high)
+    )
     return median if low == high else f"{median} ({low}–{high})"
 
 
@@ -228,4 +292,6 @@ def _share(figures: Mapping[str, float]) -> str:
 def _statuses(rounds: Sequence[Mapping[str, int]]) -> str:
     """How many answers had each status, in all rounds."""
     statuses = sorted({status for counts in rounds for status in counts})
-    return ", ".join(f"{sum(counts.get(status, 0) for counts in rounds)} × {status}" for status in statuses)
+    return ", ".join(
+        f"{sum(counts.get(status, 0) for counts in rounds)} × {status}" for status in statuses
+    )

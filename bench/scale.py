@@ -53,13 +53,30 @@ def main() -> None:
     rows = []
     with contextlib.ExitStack() as stack:
         one, other = stack.enter_context(pinned({first})), stack.enter_context(pinned({second}))
-        with tempfile.TemporaryDirectory() as folder, behind_nginx(program, [one, other], Path(folder)) as proxy:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            behind_nginx(program, [one, other], Path(folder)) as proxy,
+        ):
             for core, server in (("one", one), ("the other", other)):
-                rows.append((f"an instance on {core} core", pictures_a_second(server.port), tree_pss(server.process.pid)))
+                rows.append(
+                    (
+                        f"an instance on {core} core",
+                        pictures_a_second(server.port),
+                        tree_pss(server.process.pid),
+                    )
+                )
             both = pictures_a_second(proxy.port)
-            rows.append(("both, behind nginx", both, tree_pss(one.process.pid) + tree_pss(other.process.pid)))
+            rows.append(
+                (
+                    "both, behind nginx",
+                    both,
+                    tree_pss(one.process.pid) + tree_pss(other.process.pid),
+                )
+            )
     with pinned({first, second}) as wide:
-        rows.append(("one instance on two cores", pictures_a_second(wide.port), tree_pss(wide.process.pid)))
+        rows.append(
+            ("one instance on two cores", pictures_a_second(wide.port), tree_pss(wide.process.pid))
+        )
     for name, rate, memory in rows:
         say(f"scale: {name}: {rate:.1f} pictures a second, {memory / 1e6:.0f} MB")
     alone = rows[0][1] + rows[1][1]
@@ -68,7 +85,10 @@ def main() -> None:
         "# Scale-out: `make scale`",
         f"{described['processor']}, two cores, Python {described['python']}. {CALLERS} callers, the 0.26-megapixel sample, "
         f"{_SECONDS:.0f} s each; the callers and nginx run on the same two cores.",
-        table(("what", "pictures a second", "MB"), [(name, f"{rate:.1f}", f"{memory / 1e6:.0f}") for name, rate, memory in rows]),
+        table(
+            ("what", "pictures a second", "MB"),
+            [(name, f"{rate:.1f}", f"{memory / 1e6:.0f}") for name, rate, memory in rows],
+        ),
         f"Two instances of a core each keep **{both / alone:.0%}** of what the two serve one at a time, and serve "
         f"**{both / rows[-1][1]:.2f}** times what one instance on both cores does.",
     ]

@@ -38,7 +38,9 @@ class Server:
 
     def upload(self, picture: bytes, **fields: str) -> Answer:
         """Send a picture."""
-        return post_form(self.port, self.upload_path, self.file_field, picture, {**self.form, **fields})
+        return post_form(
+            self.port, self.upload_path, self.file_field, picture, {**self.form, **fields}
+        )
 
     def fetch(self, url: str) -> Answer:
         """Send a picture's URL: ours alone."""
@@ -50,7 +52,9 @@ class Server:
             if get(self.port, self.ready_path).status == 200:
                 return time.perf_counter() - self.started
             time.sleep(_POLL)
-        raise RuntimeError(f"{self.process.args!r} did not become ready:\n{self.log.read_text()[-3000:]}")
+        raise RuntimeError(
+            f"{self.process.args!r} did not become ready:\n{self.log.read_text()[-3000:]}"
+        )
 
 
 @contextmanager
@@ -58,8 +62,23 @@ def ours(environment: Mapping[str, str], prefix: Sequence[str] = ()) -> Iterator
     """Start `bentoml serve` on this checkout, with a command before it, and stop it when the block ends."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BGR_")}
     port = _free_port()
-    command = [*prefix, sys.executable, "-m", "bentoml", "serve", ".", "--host", "127.0.0.1", "--port", str(port)]
-    with _running(command, {**inherited, "BENTOML_DO_NOT_TRACK": "True", **environment}) as (process, started, log):
+    command = [
+        *prefix,
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        ".",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    with _running(command, {**inherited, "BENTOML_DO_NOT_TRACK": "True", **environment}) as (
+        process,
+        started,
+        log,
+    ):
         yield Server(port, process, started, log, "/readyz", "/remove-background/upload", "image")
 
 
@@ -69,17 +88,26 @@ def peer(environment: Mapping[str, str]) -> Iterator[Server]:
     port = _free_port()
     command = [str(REMBG), "s", "--no-ui", "--host", "127.0.0.1", "--port", str(port)]
     with _running(command, environment) as (process, started, log):
-        yield Server(port, process, started, log, "/api", "/api/remove", "file", {"model": "u2netp"})
+        yield Server(
+            port, process, started, log, "/api", "/api/remove", "file", {"model": "u2netp"}
+        )
 
 
 @contextmanager
-def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[tuple[subprocess.Popen[bytes], float, Path]]:
+def _running(
+    command: list[str], environment: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], float, Path]]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("wb") as output:
             started = time.perf_counter()
             process = subprocess.Popen(
-                command, cwd=_ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=_ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             yield process, started, log

@@ -38,10 +38,14 @@ class Stage:
             yield server
 
     @contextmanager
-    def ours_starting(self, inside: Cgroup | None = None, /, **environment: str) -> Iterator[Server]:
+    def ours_starting(
+        self, inside: Cgroup | None = None, /, **environment: str
+    ) -> Iterator[Server]:
         """Our service, just started; it may fetch from the source."""
         allowed = {"BGR_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{self.source.server_port}"}
-        with servers.ours({**allowed, **environment}, inside.entering([]) if inside else []) as server:
+        with servers.ours(
+            {**allowed, **environment}, inside.entering([]) if inside else []
+        ) as server:
             yield server
 
     @contextmanager

@@ -36,20 +36,35 @@ def targets(results: Figures) -> Iterator[Target]:
     if "load" in results:
         for name, wanted in THROUGHPUT.items():
             faster = throughput_ratio(results["load"]["loads"][name])
-            yield Target(f"throughput, {name} MP at once", f"≥ {wanted} ×", f"{faster:.2f} ×", faster >= wanted)
+            yield Target(
+                f"throughput, {name} MP at once",
+                f"≥ {wanted} ×",
+                f"{faster:.2f} ×",
+                faster >= wanted,
+            )
     if {"load", "memory"} <= results.keys():
         yield from _peaks(results)
     if "growth" in results:
         grown = results["growth"]["settled"][-1] - results["growth"]["settled"][0]
         yield Target(
-            "growth over 2,000 mixed requests after 200", f"≤ {GROWTH / MB:.0f} MB", f"{grown / MB:.1f} MB", grown <= GROWTH
+            "growth over 2,000 mixed requests after 200",
+            f"≤ {GROWTH / MB:.0f} MB",
+            f"{grown / MB:.1f} MB",
+            grown <= GROWTH,
         )
     if "start" in results:
         ready = spread([sample["ready"] for sample in results["start"]["ours"]["warm"]]).median
-        yield Target("start to ready, warm", f"≤ {WARM_START} s", f"{ready:.2f} s", ready <= WARM_START)
+        yield Target(
+            "start to ready, warm", f"≤ {WARM_START} s", f"{ready:.2f} s", ready <= WARM_START
+        )
     if "urls" in results:
         share = ratio(results["urls"]["urls"], results["urls"]["uploads"]).median
-        yield Target("throughput by slow URLs, of the model alone", f"≥ {URL_SHARE} ×", f"{share:.2f} ×", share >= URL_SHARE)
+        yield Target(
+            "throughput by slow URLs, of the model alone",
+            f"≥ {URL_SHARE} ×",
+            f"{share:.2f} ×",
+            share >= URL_SHARE,
+        )
     if "peak" in results.get("limit", {}):
         yield from _limit(results["limit"])
 
@@ -77,12 +92,20 @@ def slowdown(pair: Figures) -> float:
 def _latency(latency: Figures) -> Iterator[Target]:
     for size, wanted in FASTER.items():
         faster = ratio(latency[size]["peer"], latency[size]["ours"]).median
-        yield Target(f"one at a time, {size} MP", f"≥ {wanted} × as fast", f"{faster:.2f} ×", faster >= wanted)
+        yield Target(
+            f"one at a time, {size} MP",
+            f"≥ {wanted} × as fast",
+            f"{faster:.2f} ×",
+            faster >= wanted,
+        )
     for size, samples in latency.items():
         ours, floor = spread(samples["ours"]).median, spread(floor_seconds(samples)).median
         most = OVER_FLOOR * floor + OVER_FLOOR_SECONDS
         yield Target(
-            f"over the floor, {size} MP", f"≤ {OVER_FLOOR} × + 10 ms = {most * 1e3:.0f} ms", f"{ours * 1e3:.0f} ms", ours <= most
+            f"over the floor, {size} MP",
+            f"≤ {OVER_FLOOR} × + 10 ms = {most * 1e3:.0f} ms",
+            f"{ours * 1e3:.0f} ms",
+            ours <= most,
         )
 
 
@@ -91,9 +114,17 @@ def _peaks(results: Figures) -> Iterator[Target]:
     peaks |= {name: load["peak"]["ours"] for name, load in results["load"]["loads"].items()}
     peaks |= {f"{size} inside": load["peak"] for size, load in results["load"]["inside"].items()}
     large = {name for name in peaks if name.split()[0] == "24" and "×" not in name}
-    for what, names, most in (("up to 12 MP, any load", peaks.keys() - large, PEAK_12_MP), ("24 MP, 16 inside", large, PEAK_24_MP)):
+    for what, names, most in (
+        ("up to 12 MP, any load", peaks.keys() - large, PEAK_12_MP),
+        ("24 MP, 16 inside", large, PEAK_24_MP),
+    ):
         worst = max(names, key=lambda name: peaks[name])
-        yield Target(f"peak PSS, {what}", f"≤ {most / MB:.0f} MB", f"{peaks[worst] / MB:.0f} MB ({worst})", peaks[worst] <= most)
+        yield Target(
+            f"peak PSS, {what}",
+            f"≤ {most / MB:.0f} MB",
+            f"{peaks[worst] / MB:.0f} MB ({worst})",
+            peaks[worst] <= most,
+        )
 
 
 def _limit(limit: Figures) -> Iterator[Target]:
@@ -101,7 +132,10 @@ def _limit(limit: Figures) -> Iterator[Target]:
     wrong = sum(pair["wrong"] for pair in parts.values())
     yield Target("wrong answers under 512 MB", "0", str(wrong), wrong == 0)
     slower = {name: slowdown(pair) for name, pair in limit["latency"].items()}
-    slower |= {name: pair["limited"]["seconds"] / pair["free"]["seconds"] for name, pair in limit["loads"].items()}
+    slower |= {
+        name: pair["limited"]["seconds"] / pair["free"]["seconds"]
+        for name, pair in limit["loads"].items()
+    }
     worst = max(slower, key=lambda name: slower[name])
     yield Target(
         "slowest under 512 MB, of its usual time",

@@ -18,7 +18,9 @@ class MovedError(Exception):
     """A library's private API is not where it was; the message is one sentence that names the library and its version."""
 
     def __init__(self, library: str, version: str, what: str) -> None:
-        super().__init__(f"{library} {version} has moved what this service uses of it: {what}; install the locked version.")
+        super().__init__(
+            f"{library} {version} has moved what this service uses of it: {what}; install the locked version."
+        )
 
 
 def require(library: str, version: str, probes: Mapping[str, Callable[[], bool]]) -> None:

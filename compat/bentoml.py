@@ -46,7 +46,9 @@ def disable_timeouts() -> None:
     have a deadline of their own, and BentoML cannot be told to have none.
     """
 
-    async def hand_on(middleware: TimeoutMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+    async def hand_on(
+        middleware: TimeoutMiddleware, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         await middleware.app(scope, receive, send)
 
     TimeoutMiddleware.__call__ = hand_on  # type: ignore[assignment, method-assign]
@@ -59,7 +61,9 @@ def count_only(paths: Collection[str]) -> None:
     """
     count = RunnerTrafficMetricsMiddleware.__call__
 
-    async def count_known(middleware: RunnerTrafficMetricsMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+    async def count_known(
+        middleware: RunnerTrafficMetricsMiddleware, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         if scope["type"] != "http" or scope["path"] in paths:
             await count(middleware, scope, receive, send)
         else:
@@ -74,10 +78,15 @@ def check() -> None:
         "BentoML",
         bentoml.__version__,
         {
-            "IODescriptor.from_http_request": lambda: _parameters(bentoml.IODescriptor.from_http_request) == ["request", "serde"],
-            "TimeoutMiddleware": lambda: _parameters(TimeoutMiddleware.__call__)[1:] == ["scope", "receive", "send"],
+            "IODescriptor.from_http_request": lambda: (
+                _parameters(bentoml.IODescriptor.from_http_request) == ["request", "serde"]
+            ),
+            "TimeoutMiddleware": lambda: (
+                _parameters(TimeoutMiddleware.__call__)[1:] == ["scope", "receive", "send"]
+            ),
             "RunnerTrafficMetricsMiddleware": lambda: (
-                _parameters(RunnerTrafficMetricsMiddleware.__call__)[1:] == ["scope", "receive", "send"]
+                _parameters(RunnerTrafficMetricsMiddleware.__call__)[1:]
+                == ["scope", "receive", "send"]
             ),
             "the tracer's provider": lambda: hasattr(BentoMLContainer, "tracer_provider"),
         },

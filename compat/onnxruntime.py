@@ -41,8 +41,12 @@ def _register_arena() -> None:
 
     It grows by what is asked for; onnxruntime's default doubles, and keeps what nobody uses.
     """
-    cpu = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
-    onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1}))
+    cpu = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(
+        cpu, onnxruntime.OrtArenaCfg({"arena_extend_strategy": 1})
+    )
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
@@ -68,7 +72,11 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def check() -> None:
     """Raise MovedError unless a session can be made in the shared arena, and the arena shrunk."""
-    require("onnxruntime", onnxruntime.__version__, {"an arena that sessions share and that shrinks": _can_shrink})
+    require(
+        "onnxruntime",
+        onnxruntime.__version__,
+        {"an arena that sessions share and that shrinks": _can_shrink},
+    )
 
 
 def _can_shrink() -> bool:

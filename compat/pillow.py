@@ -68,8 +68,18 @@ def decode_webp_into(data: bytes, pixels: bytearray, start: int, stride: int) ->
 @functools.cache
 def _libwebp() -> ctypes.CDLL:
     library = ctypes.CDLL(_webp.__file__)
-    library.WebPGetInfo.argtypes = [ctypes.c_char_p, ctypes.c_size_t, *[ctypes.POINTER(ctypes.c_int)] * 2]
-    library.WebPDecodeRGBAInto.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    library.WebPGetInfo.argtypes = [
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        *[ctypes.POINTER(ctypes.c_int)] * 2,
+    ]
+    library.WebPDecodeRGBAInto.argtypes = [
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_int,
+    ]
     library.WebPDecodeRGBAInto.restype = ctypes.c_void_p
     return library
 
@@ -92,7 +102,9 @@ def _has_tags() -> bool:
 
 
 def _has_codec_names() -> bool:
-    return is_read_by_libtiff(_opened("TIFF", compression="tiff_lzw")) and not is_read_by_libtiff(_opened("TIFF"))
+    return is_read_by_libtiff(_opened("TIFF", compression="tiff_lzw")) and not is_read_by_libtiff(
+        _opened("TIFF")
+    )
 
 
 def _has_avif_decoder() -> bool:

@@ -15,9 +15,17 @@ class FormReader:
     """Reads a form with one file. The file stays in memory, where it is counted: a container's /tmp may be memory too."""
 
     def __init__(
-        self, headers: Headers, stream: AsyncGenerator[bytes, None], *, max_fields: int, max_field_bytes: int, max_file_bytes: int
+        self,
+        headers: Headers,
+        stream: AsyncGenerator[bytes, None],
+        *,
+        max_fields: int,
+        max_field_bytes: int,
+        max_file_bytes: int,
     ) -> None:
-        self._parser = MultiPartParser(headers, stream, max_files=1, max_fields=max_fields, max_part_size=max_field_bytes)
+        self._parser = MultiPartParser(
+            headers, stream, max_files=1, max_fields=max_fields, max_part_size=max_field_bytes
+        )
         self._parser.spool_max_size = max_file_bytes
 
     async def read(self) -> FormData:
@@ -40,7 +48,9 @@ def check() -> None:
         "Starlette",
         starlette.__version__,
         {
-            "MultiPartParser.spool_max_size": lambda: isinstance(MultiPartParser.spool_max_size, int),
+            "MultiPartParser.spool_max_size": lambda: isinstance(
+                MultiPartParser.spool_max_size, int
+            ),
             "a form's file that stays in memory": _stays_in_memory,
         },
     )

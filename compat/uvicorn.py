@@ -75,7 +75,9 @@ class Connections:
             if cycle is not None and not cycle.response_complete:
                 continue
             since, after = self._idle.get(connection, (now, None))
-            if cycle is not (after() if after is not None else None):  # there has been another request since
+            if cycle is not (
+                after() if after is not None else None
+            ):  # there has been another request since
                 since = now
             idle[connection] = since, None if cycle is None else weakref.ref(cycle)
         self._idle = idle
@@ -85,12 +87,18 @@ class Connections:
 
     def _open(self) -> list[Any]:
         """uvicorn's protocols for HTTP/1.1: each has its `transport`, and the `cycle` of its last request, or None."""
-        return [one for one in self._server.server_state.connections if hasattr(one, "cycle")] if self._server else []
+        return (
+            [one for one in self._server.server_state.connections if hasattr(one, "cycle")]
+            if self._server
+            else []
+        )
 
 
 def _drop(connection: Any) -> None:
     with contextlib.suppress(OSError):  # it may be closed already
-        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        connection.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, _RESET
+        )
     connection.transport.abort()
 
 
@@ -100,9 +108,15 @@ def check() -> None:
         "uvicorn",
         uvicorn.__version__,
         {
-            "Server.server_state": lambda: "connections" in vars(ServerState()) and hasattr(uvicorn.Server, "handle_exit"),
-            "H11Protocol.cycle": lambda: {"cycle", "transport"} <= _attributes(h11_impl.H11Protocol),
-            "RequestResponseCycle": lambda: {"scope", "response_complete"} <= _attributes(h11_impl.RequestResponseCycle),
+            "Server.server_state": lambda: (
+                "connections" in vars(ServerState()) and hasattr(uvicorn.Server, "handle_exit")
+            ),
+            "H11Protocol.cycle": lambda: (
+                {"cycle", "transport"} <= _attributes(h11_impl.H11Protocol)
+            ),
+            "RequestResponseCycle": lambda: (
+                {"scope", "response_complete"} <= _attributes(h11_impl.RequestResponseCycle)
+            ),
         },
     )
 

@@ -29,7 +29,9 @@ def main(url: str) -> None:
     """Send the photo to the service and paste both side by side."""
     before = Image.open(PHOTO)
     files = {"image": PHOTO.read_bytes()}
-    answer = httpx.post(f"{url}/remove-background/upload", files=files, timeout=30).raise_for_status()
+    answer = httpx.post(
+        f"{url}/remove-background/upload", files=files, timeout=30
+    ).raise_for_status()
     cutout = Image.open(io.BytesIO(answer.content))
     after = checkerboard(cutout.size)
     after.paste(cutout, mask=cutout)

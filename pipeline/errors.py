@@ -1,52 +1,41 @@
-"""Every way a request can fail, as one tree; the status and the code stand on the class.
+"""What can be wrong with a source, an image or a result.
 
     BackgroundRemovalError
-    ├── InvalidRequest            400 invalid_request
-    ├── InvalidURL                400 invalid_url
-    ├── URLNotAllowed             400 url_not_allowed
-    ├── Unauthorized              401 unauthorized
-    ├── NotFound                  404 not_found
-    ├── MethodNotAllowed          405 method_not_allowed
-    ├── RequestTooLarge           413 request_too_large
-    ├── UnsupportedMediaType      415 unsupported_media_type
-    ├── SourceHTTPError           422 source_http_error
-    ├── TooManyRedirects          422 too_many_redirects
-    ├── SourceTooLarge            422 source_too_large
-    ├── EmptySource               422 empty_source
-    ├── UnsupportedEncoding       422 unsupported_encoding
-    ├── UnsupportedImageType      422 unsupported_image_type
-    ├── ImageCorrupt              422 image_corrupt
-    ├── ImageTooLarge             422 image_too_large
-    ├── FormatUnsupported         422 format_unsupported
-    ├── NoSubjectFound            422 no_subject_found
-    ├── Busy                      429 busy
-    ├── InternalError             500 internal_error
-    ├── SourceUnreachable         502 source_unreachable
-    ├── ShuttingDown              503 shutting_down
-    ├── OutOfMemory               503 out_of_memory
-    ├── SourceTimeout             504 source_timeout
-    └── DeadlineExceeded          504 deadline_exceeded
+    ├── InvalidURL              invalid_url
+    ├── URLNotAllowed           url_not_allowed
+    ├── SourceHTTPError         source_http_error
+    ├── TooManyRedirects        too_many_redirects
+    ├── SourceTooLarge          source_too_large
+    ├── EmptySource             empty_source
+    ├── UnsupportedEncoding     unsupported_encoding
+    ├── SourceUnreachable       source_unreachable
+    ├── SourceTimeout           source_timeout
+    ├── UnsupportedImageType    unsupported_image_type
+    ├── ImageCorrupt            image_corrupt
+    ├── ImageTooLarge           image_too_large
+    ├── NoSubjectFound          no_subject_found
+    ├── FormatUnsupported       format_unsupported
+    ├── OutOfMemory             out_of_memory
+    └── DeadlineExceeded        deadline_exceeded
 
-    StartupError                  stops the start: a setting or the model is wrong
+    StartupError                a setting or the model is wrong; the service does not start
 
-The message is what the caller reads: what was wrong and what would be accepted. What only the log may hold (an address, an
-exception of a library) travels as `__cause__`.
+`serving/errors.py` adds the errors that only HTTP knows, and `serving/responses.py` maps each class
+to its status. The message is for the client: what was wrong, and what to change. Details for the
+log (an address, a library's exception) travel as `__cause__`.
 """
 
 from typing import ClassVar
 
 
 class BackgroundRemovalError(Exception):
-    """A request that cannot be answered with a picture.
+    """A request that cannot be answered with an image.
 
-    `status` is the HTTP status, `code` the stable name that callers match on, `message` one public sentence, and
-    `retry_after` the seconds after which the same request may succeed, if waiting can help.
+    `code` is the stable name that clients match on, `message` one public sentence.
     """
 
-    status: ClassVar[int]
     code: ClassVar[str]
     message: str
-    retry_after: ClassVar[int | None] = None
 
     def __init__(self, message: str | None = None) -> None:
         if message is not None:
@@ -55,56 +44,28 @@ class BackgroundRemovalError(Exception):
 
     @property
     def body(self) -> dict[str, str | int]:
-        """The JSON object that the caller receives."""
+        """The JSON object that the client receives."""
         return {"error": self.message, "code": self.code}
 
 
-class InvalidRequest(BackgroundRemovalError):
-    status, code = 400, "invalid_request"
-    message = "The request is not valid; see the documentation of the options."
-
-
 class InvalidURL(BackgroundRemovalError):
-    status, code = 400, "invalid_url"
+    code = "invalid_url"
     message = "image_url must be an absolute http or https URL with a valid host and port."
 
 
 class URLNotAllowed(BackgroundRemovalError):
-    status, code = 400, "url_not_allowed"
-    message = "image_url must name a public host on port 80 or 443, without user name or password."
-
-
-class Unauthorized(BackgroundRemovalError):
-    status, code = 401, "unauthorized"
-    message = "A valid API key is needed, in X-Api-Key or as Authorization: Bearer."
-
-
-class NotFound(BackgroundRemovalError):
-    status, code = 404, "not_found"
-    message = "There is nothing at this path; POST to /remove-background or /remove-background/upload."
-
-
-class MethodNotAllowed(BackgroundRemovalError):
-    status, code = 405, "method_not_allowed"
-    message = "This path does not answer this method; the Allow header names those it answers."
-
-
-class RequestTooLarge(BackgroundRemovalError):
-    status, code = 413, "request_too_large"
-    message = "The request's body is larger than this service accepts."
-
-
-class UnsupportedMediaType(BackgroundRemovalError):
-    status, code = 415, "unsupported_media_type"
-    message = "The request's content type is not one that this path accepts."
+    code = "url_not_allowed"
+    message = (
+        "image_url must name a public host on port 80 or 443, without a user name or password."
+    )
 
 
 class SourceHTTPError(BackgroundRemovalError):
-    status, code = 422, "source_http_error"
+    code = "source_http_error"
 
     def __init__(self, source_status: int) -> None:
         self.source_status = source_status
-        super().__init__(f"The source answered with status {source_status}; only 200 is accepted.")
+        super().__init__(f"The source responded with status {source_status}; only 200 is accepted.")
 
     @property
     def body(self) -> dict[str, str | int]:
@@ -112,88 +73,79 @@ class SourceHTTPError(BackgroundRemovalError):
 
 
 class TooManyRedirects(BackgroundRemovalError):
-    status, code = 422, "too_many_redirects"
-    message = "The source redirects too often; at most 3 redirects are followed."
+    code = "too_many_redirects"
+    message = "The source redirects more than 3 times; send the final URL."
 
 
 class SourceTooLarge(BackgroundRemovalError):
-    status, code = 422, "source_too_large"
+    code = "source_too_large"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"The source is larger than {limit:,} bytes.")
+        super().__init__(f"The source is larger than {limit:,} bytes; send a smaller file.")
 
 
 class EmptySource(BackgroundRemovalError):
-    status, code = 422, "empty_source"
-    message = "The source holds no bytes; a picture was expected."
+    code = "empty_source"
+    message = "The source is empty; send an image."
 
 
 class UnsupportedEncoding(BackgroundRemovalError):
-    status, code = 422, "unsupported_encoding"
-    message = "The source sent a Content-Encoding that was not asked for; it must send the picture's bytes as they are."
-
-
-class UnsupportedImageType(BackgroundRemovalError):
-    status, code = 422, "unsupported_image_type"
-    message = "The source is not a picture of a known type; JPEG, PNG, WebP, GIF, BMP, TIFF and AVIF are accepted."
-
-
-class ImageCorrupt(BackgroundRemovalError):
-    status, code = 422, "image_corrupt"
-    message = "The picture is damaged or incomplete and cannot be decoded whole."
-
-
-class ImageTooLarge(BackgroundRemovalError):
-    status, code = 422, "image_too_large"
-
-    def __init__(self, limit: int, unit: str = "pixels") -> None:
-        super().__init__(f"The picture has more than {limit:,} {unit}.")
-
-
-class FormatUnsupported(BackgroundRemovalError):
-    status, code = 422, "format_unsupported"
-    message = "The answer is too large for WebP; ask for PNG."
-
-
-class NoSubjectFound(BackgroundRemovalError):
-    status, code = 422, "no_subject_found"
-    message = "No subject stands out in this picture."
-
-
-class Busy(BackgroundRemovalError):
-    status, code, retry_after = 429, "busy", 1
-    message = "The service is busy; try again shortly."
-
-
-class InternalError(BackgroundRemovalError):
-    status, code = 500, "internal_error"
-    message = "Something went wrong on our side; the request's id is in the log."
+    code = "unsupported_encoding"
+    message = "The source used a Content-Encoding; it must send the image without one."
 
 
 class SourceUnreachable(BackgroundRemovalError):
-    status, code = 502, "source_unreachable"
-    message = "The source could not be fetched: no such host, no connection, a TLS failure or a broken answer."
-
-
-class ShuttingDown(BackgroundRemovalError):
-    status, code, retry_after = 503, "shutting_down", 5
-    message = "The service is shutting down; send the request again."
-
-
-class OutOfMemory(BackgroundRemovalError):
-    status, code, retry_after = 503, "out_of_memory", 5
-    message = "There was not enough memory for this picture; try again, or send a smaller one."
+    code = "source_unreachable"
+    message = (
+        "The source could not be fetched: "
+        "no such host, no connection, a TLS failure or an invalid response."
+    )
 
 
 class SourceTimeout(BackgroundRemovalError):
-    status, code = 504, "source_timeout"
-    message = "The source did not deliver the picture in time."
+    code = "source_timeout"
+    message = "The source did not deliver the image in time."
+
+
+class UnsupportedImageType(BackgroundRemovalError):
+    code = "unsupported_image_type"
+    message = (
+        "The source is not an image of a supported type; "
+        "send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
+    )
+
+
+class ImageCorrupt(BackgroundRemovalError):
+    code = "image_corrupt"
+    message = "The image is damaged or incomplete and cannot be decoded."
+
+
+class ImageTooLarge(BackgroundRemovalError):
+    code = "image_too_large"
+
+    def __init__(self, limit: int, unit: str = "pixels") -> None:
+        super().__init__(f"The image has more than {limit:,} {unit}; send a smaller one.")
+
+
+class NoSubjectFound(BackgroundRemovalError):
+    code = "no_subject_found"
+    message = "No subject stands out from the background of this image."
+
+
+class FormatUnsupported(BackgroundRemovalError):
+    code = "format_unsupported"
+    message = "The result is too large for WebP; request PNG."
+
+
+class OutOfMemory(BackgroundRemovalError):
+    code = "out_of_memory"
+    message = "There was not enough memory for this image; retry, or send a smaller one."
 
 
 class DeadlineExceeded(BackgroundRemovalError):
-    status, code = 504, "deadline_exceeded"
-    message = "The request could not be finished in time."
+    code = "deadline_exceeded"
+    message = "The request could not be finished in time; retry, or send a smaller image."
 
 
 class StartupError(Exception):
-    """The service cannot start; the message is one sentence that says what to do."""
+    """The service cannot start. The message is one sentence that says what to change."""

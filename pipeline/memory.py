@@ -1,15 +1,19 @@
-"""How the worker's memory is kept, so that it stays flat."""
+"""glibc's allocator, configured so that the worker's memory stays flat."""
 
 import ctypes
 
-# glibc reads its settings when a process starts, so these are the worker's environment (`tunables` in glibc's manual; other C
-# libraries ignore them).
+# glibc reads its tunables when a process starts, so they are the worker's environment. Other C
+# libraries ignore them. Reference: "Memory Allocation Tunables" in the glibc manual.
 #
-# What is over 4 MB (pictures, activations, sources, answers) is mapped by itself and goes back to the system when it is freed; left
-# alone, glibc raises this threshold to 32 MB with use, and the holes that pictures leave stay: 454 instead of 374 MB at the peak of
-# a 24-megapixel picture, 363 instead of 146 MB after it. Bands are smaller and are kept for re-use, up to 16 MB: with everything
-# mapped, writing a PNG takes twice as long. Two arenas bound what each thread keeps of its own. Huge pages, where the kernel gives
-# them on request, make memory that is given back and taken anew cheap: 10 instead of 30 ms for an inference's.
+# mmap_threshold  Blocks over 4 MB (images, activations, sources, responses) are mapped, and
+#                 unmapped when freed. Without this setting glibc raises the threshold to 32 MB,
+#                 and the holes that images leave stay resident: 454 MB instead of 374 at the peak
+#                 of a 24-megapixel image, 363 MB instead of 146 after it.
+# trim_threshold  Smaller blocks, such as strips, are reused up to 16 MB. Mapping them all makes
+#                 writing a PNG take twice as long.
+# arena_max       Two arenas bound what each thread retains.
+# hugetlb         Where the kernel grants huge pages on request, freeing and reallocating the
+#                 memory of an inference takes 10 ms instead of 30.
 WORKER_ENVIRONMENT = {
     "GLIBC_TUNABLES": ":".join(
         (
@@ -19,13 +23,14 @@ WORKER_ENVIRONMENT = {
             "glibc.malloc.hugetlb=1",
         )
     ),
-    # NumPy's and SciPy's matrix libraries are not used; each would start a thread a processor, with a buffer.
+    # NumPy and SciPy would start one OpenBLAS thread per processor, each with a buffer. No matrix
+    # is multiplied here.
     "OPENBLAS_NUM_THREADS": "1",
 }
 
 
 def release_free_memory() -> None:
-    """Give what glibc keeps for re-use back to the system: some 15 MB, in a millisecond or two."""
+    """Return glibc's free blocks to the system: about 15 MB, in one or two milliseconds."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What a caller may ask of one picture, besides the picture itself."""
+"""The options of a request."""
 
 from typing import Literal
 
@@ -6,26 +6,33 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Options(BaseModel):
-    """The options of a request, as the contract names them; an unknown field is refused."""
+    """What a client may ask for besides the image. An unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
     subject: Literal["largest", "all"] = Field(
         "largest",
-        description="`largest`: the largest connected subject. `all`: every part of at least 1 % of the largest one's area.",
+        description="`largest`: the largest connected subject. "
+        "`all`: every connected part of at least 1 % of the largest one's area.",
     )
     crop: bool = Field(True, description="Whether to crop to the subject.")
-    margin: int = Field(0, ge=0, le=500, description="Pixels kept around the subject when cropping.")
+    margin: int = Field(
+        0, ge=0, le=500, description="Pixels to keep around the subject when cropping."
+    )
     output: Literal["cutout", "mask"] = Field(
-        "cutout", description="`cutout`: the picture with transparency. `mask`: its alpha as an 8-bit grey picture."
+        "cutout",
+        description="`cutout`: the image with transparency. "
+        "`mask`: its alpha as an 8-bit grayscale image.",
     )
     edges: Literal["refined", "raw"] = Field(
         "refined",
-        description="`refined`: sharpened by the picture, in the foreground's own colours. `raw`: the model's mask, enlarged.",
+        description="`refined`: edges follow the image, without background colors. "
+        "`raw`: the model's mask, upsampled.",
     )
-    format: Literal["png", "webp"] = Field("png", description="`webp` is lossy at quality 90.")
+    format: Literal["png", "webp"] = Field("png", description="`webp` is lossy, at quality 90.")
     background: str | None = Field(
         None,
         pattern=r"^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$",
-        description="A colour behind the cutout, `#rgb`, `#rrggbb` or `#rrggbbaa`; none for transparency.",
+        description="A color behind the cutout: `#rgb`, `#rrggbb` or `#rrggbbaa`. "
+        "Without it, the background is transparent.",
     )

@@ -1,4 +1,4 @@
-"""How many processors this process may use."""
+"""The number of processors available to this process."""
 
 import math
 import os
@@ -8,10 +8,14 @@ from pathlib import Path
 def available_processors(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Return how many processors this process may keep busy, at least 1.
 
-    The CPU quota of the cgroup (v2: `cpu.max`; v1: `cpu.cfs_quota_us`), rounded up; without one, the processors in this
-    process's affinity mask. A container sees its own cgroup at the mount's root.
+    This is the CPU quota of the cgroup (v2: `cpu.max`; v1: `cpu.cfs_quota_us`), rounded up.
+    Without a quota it is the number of processors in the affinity mask of the process. A container
+    sees its own cgroup at the root of the mount.
     """
-    for quota_file, period_file in (("cpu.max", None), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
+    for quota_file, period_file in (
+        ("cpu.max", None),
+        ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"),
+    ):
         try:
             words = (cgroup / quota_file).read_text().split()
             if period_file is not None:

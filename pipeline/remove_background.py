@@ -1,4 +1,4 @@
-"""The steps from bytes to bytes, composed: `cut_out` is one request's work between the download and the answer."""
+"""The whole flow from encoded image to encoded cutout: decode, segment, select, refine, encode."""
 
 import functools
 from dataclasses import dataclass
@@ -6,26 +6,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.errors import OutOfMemory
+from pipeline.image.box import Box
 from pipeline.image.decode import decode
-from pipeline.image.encode import WEBP_BYTES_A_PIXEL, encode
+from pipeline.image.encode import WEBP_BYTES_PER_PIXEL, encode
 from pipeline.image.strips import SERIAL, Strips
-from pipeline.mask.components import select
-from pipeline.mask.refine import sharpen, surroundings
-from pipeline.mask.segmenter import Runner
-from pipeline.mask.upsample import Box, enlarge
+from pipeline.mask.components import select_subject
+from pipeline.mask.refine import estimate_foreground, fit_local_colors, refine_alpha
+from pipeline.mask.segmenter import Segmenter
+from pipeline.mask.upsample import upsample_mask
 from pipeline.options import Options
-from pipeline.request_timer import Clock
+from pipeline.request_timer import RequestTimer
 
-# What takes more than this (decoding 7.5 megapixels of JPEG, 1.2 of WebP answer) and an inference must not hold memory at the same
-# time: then it is worth the 12 ms that it takes to give the inference's back and take it anew (30 ms without huge pages).
-_ROOM_BYTES = 30_000_000
+# Work that needs more memory than this does not share the process with the model's activations
+# (93 MB): they are freed first, which costs the next inference 12 ms (30 ms without huge pages).
+# 30 MB is a JPEG of 7.5 megapixels, or a WebP response of 1.2.
+_LARGE_BYTES = 30_000_000
 
 
 @dataclass(frozen=True)
-class CutOut:
-    """An answer: the encoded picture, its size in pixels, the subject's box in the upright source, and the confidence, 0 to 1.
+class Cutout:
+    """An encoded cutout.
 
-    `confidence` is None where the model does not tell. `source_pixels` is what the source has of them.
+    `width` and `height` are its size in pixels, `subject` is the subject's box in the upright
+    source, `confidence` is 0 to 1 or None if the model does not report one, and `source_pixels`
+    is width × height of the source.
     """
 
     content: bytes
@@ -37,41 +41,62 @@ class CutOut:
     source_pixels: int
 
 
-def cut_out(data: bytes, options: Options, runner: Runner, max_pixels: int, clock: Clock, strips: Strips = SERIAL) -> CutOut:
-    """Cut the subject out of an encoded picture.
+def remove_background(
+    data: bytes,
+    options: Options,
+    segmenter: Segmenter,
+    max_pixels: int,
+    timer: RequestTimer,
+    strips: Strips = SERIAL,
+) -> Cutout:
+    """Cut the subject out of an encoded image.
 
-    Raises what the steps raise: EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
+    Raises EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
     FormatUnsupported, OutOfMemory, and DeadlineExceeded between two steps.
     """
-    needs_room = False
+    is_large = False
 
-    def make_room(needed: int) -> None:
-        nonlocal needs_room
-        needs_room = needed > _ROOM_BYTES
-        if needs_room:
-            runner.release()
+    def reclaim_memory(needed: int) -> None:
+        nonlocal is_large
+        is_large = needed > _LARGE_BYTES
+        if is_large:
+            segmenter.release_memory()
 
     try:
-        with clock.step("decode"):
-            picture = decode(data, max_pixels, make_room, strips)
-        with clock.step("segment"):
-            small = picture.reduced(runner.input_size)
-            prediction = runner.predict(small)
-            if needs_room:
-                runner.release()
-        with clock.step("select"):
-            visible = None if picture.alpha is None else np.asarray(picture.alpha.resize(runner.input_size))
-            subject = select(prediction, np.asarray(small), visible, options.subject)
+        with timer.step("decode"):
+            image = decode(data, max_pixels, reclaim_memory, strips)
+        with timer.step("segment"):
+            model_image = image.reduced(segmenter.input_size)
+            prediction = segmenter.predict(model_image)
+            if is_large:
+                segmenter.release_memory()
+        with timer.step("select"):
+            own_alpha = image.alpha
+            visible = None
+            if own_alpha is not None:
+                visible = np.asarray(own_alpha.resize(segmenter.input_size))
+            subject = select_subject(prediction, np.asarray(model_image), visible, options.subject)
             margin = options.margin if options.crop else None
-            around = surroundings(subject.mask, small, picture.size) if options.edges == "refined" else None
-            refine = None if around is None else functools.partial(sharpen, picture=picture, around=around)
-            matte = enlarge(subject.mask, picture.size, picture.alpha, margin, refine, strips)
-        with clock.step("encode"):
+            refine = clean = None
+            if options.edges == "refined":
+                colors = fit_local_colors(subject.mask, model_image, image.size)
+                refine = functools.partial(refine_alpha, image=image, local_colors=colors)
+                if own_alpha is None:  # a source with its own alpha has clean colors already
+                    clean = functools.partial(estimate_foreground, local_colors=colors)
+            matte = upsample_mask(subject.mask, image.size, own_alpha, margin, refine, strips)
+        with timer.step("encode"):
+            frame = matte.frame
             if options.format == "webp":
-                make_room(WEBP_BYTES_A_PIXEL * matte.frame.width * matte.frame.height)
-            content = encode(picture, matte, options, around)
+                reclaim_memory(WEBP_BYTES_PER_PIXEL * frame.width * frame.height)
+            content = encode(image, matte.alpha, frame, options, clean)
     except MemoryError as exc:
         raise OutOfMemory from exc
-    frame = matte.frame
-    pixels = picture.size[0] * picture.size[1]
-    return CutOut(content, f"image/{options.format}", frame.width, frame.height, matte.subject, subject.confidence, pixels)
+    return Cutout(
+        content=content,
+        media_type=f"image/{options.format}",
+        width=frame.width,
+        height=frame.height,
+        subject=matte.subject,
+        confidence=subject.confidence,
+        source_pixels=image.size[0] * image.size[1],
+    )

@@ -1,4 +1,4 @@
-"""One request's time: its deadline, handed along from step to step, and what each step took."""
+"""The time of one request: the duration of each step, and the deadline checked before it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,25 +9,27 @@ from pipeline.errors import DeadlineExceeded
 
 
 @dataclass
-class Clock:
-    """Times one request's steps, and stops it between two of them once its deadline (`time.monotonic`, seconds) has passed.
+class RequestTimer:
+    """Times the steps of one request and enforces its deadline between them.
 
-    `on_step` is told of each step that has ended, well or not: its name, its start and its end (`time.monotonic`, seconds).
+    `deadline` is in seconds of `time.monotonic`. `record_step(name, start, end)` is called when a
+    step ends, even if it failed; `start` and `end` are in seconds of `time.monotonic`.
+    `milliseconds` maps each step to its duration.
     """
 
     deadline: float
-    on_step: Callable[[str, float, float], None] = lambda name, started, ended: None
+    record_step: Callable[[str, float, float], None] = lambda name, start, end: None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step. Raises DeadlineExceeded instead of starting it too late."""
-        started = time.monotonic()
-        if started >= self.deadline:
+        """Time the step. Raises DeadlineExceeded, without starting it, after the deadline."""
+        start = time.monotonic()
+        if start >= self.deadline:
             raise DeadlineExceeded
         try:
             yield
         finally:
-            ended = time.monotonic()
-            self.milliseconds[name] = (ended - started) * 1000
-            self.on_step(name, started, ended)
+            end = time.monotonic()
+            self.milliseconds[name] = (end - start) * 1000
+            self.record_step(name, start, end)

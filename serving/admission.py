@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
-from pipeline.errors import Busy, ShuttingDown
+from serving.errors import Busy, ShuttingDown
 from serving.memory_budget import LOOK_SECONDS, MemoryBudget, Phase
 
 T = TypeVar("T")
@@ -142,7 +142,9 @@ class AdmissionQueue:
 class Turn:
     """The executor, in the hands of one request."""
 
-    def __init__(self, executor: ThreadPoolExecutor, abandon: Callable[[Future[Any]], None]) -> None:
+    def __init__(
+        self, executor: ThreadPoolExecutor, abandon: Callable[[Future[Any]], None]
+    ) -> None:
         self._executor = executor
         self._abandon = abandon
         self.is_abandoned = False

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from starlette.datastructures import Headers
 
-from pipeline.errors import Unauthorized
+from serving.errors import Unauthorized
 
 
 class ApiKeys:

@@ -3,7 +3,8 @@
 import enum
 from dataclasses import dataclass
 
-from pipeline.errors import BackgroundRemovalError, Busy, DeadlineExceeded, RequestTooLarge, ShuttingDown, SourceTimeout
+from pipeline.errors import BackgroundRemovalError, DeadlineExceeded, SourceTimeout
+from serving.errors import Busy, RequestTooLarge, ShuttingDown
 
 # Codes of the log and the metrics that no error has.
 OK, CLIENT_LEFT, CLIENT_TOO_SLOW = "ok", "client_left", "client_too_slow"

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline.errors import BackgroundRemovalError, InternalError
-from pipeline.request_timer import Clock
+from pipeline.errors import BackgroundRemovalError
+from pipeline.request_timer import RequestTimer
 from serving.end_reasons import ENDINGS, EndReason
+from serving.errors import InternalError
 from serving.memory_budget import Reservation
 from serving.request_body import RequestBody
 from serving.response_sender import ResponseSender
@@ -40,7 +41,7 @@ ERROR_WRITE_TIMEOUT = 5.0
 class Admission:
     """What a request has once it is admitted: its time and its share of the memory."""
 
-    clock: Clock
+    timer: RequestTimer
     reservation: Reservation
 
 
@@ -83,8 +84,8 @@ class RequestLifecycle:
         runtime.queue.admit(self)
         deadline = self.started + runtime.settings.deadline
         self._end_at(deadline, EndReason.DEADLINE)
-        clock = Clock(deadline, step_recorder(runtime.metrics, runtime.tracer))
-        self.admission = Admission(clock, runtime.budget.open(self.evict))
+        timer = RequestTimer(deadline, step_recorder(runtime.metrics, runtime.tracer))
+        self.admission = Admission(timer, runtime.budget.open(self.evict))
         return self.admission
 
     def end(self, reason: EndReason, error: BackgroundRemovalError | None = None) -> None:

@@ -43,9 +43,14 @@ def configure_logging() -> None:
     for name in _ABOUT_CLIENTS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
-    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus"))]
+    loggers = [
+        logging.getLogger(),
+        *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus")),
+    ]
     for logger in loggers[1:]:
-        logger.propagate = not logger.handlers  # BentoML gives them the root's handler too, and every line would come twice
+        logger.propagate = (
+            not logger.handlers
+        )  # BentoML gives them the root's handler too, and every line would come twice
     LOGGER.setLevel(logging.INFO)
     LOGGER.handlers = [*logging.getLogger("bentoml").handlers] or [logging.StreamHandler()]
     formatter = JSONFormatter()

@@ -44,7 +44,9 @@ class Transfer:
     @property
     def seconds(self) -> float:
         """The time spent waiting for the peer, in seconds."""
-        return self._seconds + (0.0 if self._waiting_since is None else monotonic() - self._waiting_since)
+        return self._seconds + (
+            0.0 if self._waiting_since is None else monotonic() - self._waiting_since
+        )
 
     @property
     def has_stalled(self) -> bool:
@@ -141,7 +143,9 @@ class Reservation:
             return True
         if not patience_is_over or self.transfer.seconds < PATIENCE:
             return False
-        return self.phase is Phase.SENDING or self.transfer.bytes_per_second < _SLOW_BYTES_PER_SECOND
+        return (
+            self.phase is Phase.SENDING or self.transfer.bytes_per_second < _SLOW_BYTES_PER_SECOND
+        )
 
 
 def _nobody() -> None:
@@ -171,7 +175,10 @@ class MemoryBudget:
     @property
     def has_room_for_a_response(self) -> bool:
         """Whether responses that are still being sent leave room for another, whose size is not known yet."""
-        return sum(one.size for one in self._reservations if one.phase is Phase.SENDING) < self._capacity
+        return (
+            sum(one.size for one in self._reservations if one.phase is Phase.SENDING)
+            < self._capacity
+        )
 
     def open(self, evict: Callable[[], None]) -> Reservation:
         """Open the reservation of a request that a client is about to send; `evict` ends that request."""
@@ -206,7 +213,9 @@ class MemoryBudget:
             self._reservations.remove(reservation)
             self.settle(reservation, 0)
 
-    def cut_off_slow_peer(self, waited: float = 0.0, *, least_bytes: int = 0, phase: Phase | None = None) -> bool:
+    def cut_off_slow_peer(
+        self, waited: float = 0.0, *, least_bytes: int = 0, phase: Phase | None = None
+    ) -> bool:
         """Evict the request whose peer we have waited for longest, of those that are too slow. Return whether there was one.
 
         `waited` is how long, in seconds, somebody has waited for room. Requests that hold less than `least_bytes`, or that are in
@@ -230,7 +239,9 @@ class MemoryBudget:
         is_refused = False  # an older one was: what is left is not for the younger
         for reservation in [one for one in self._reservations if one in self._waiting]:
             size, room = self._waiting[reservation]
-            if not self._may_pass(reservation, size) and (is_refused or not self._fits(reservation, size)):
+            if not self._may_pass(reservation, size) and (
+                is_refused or not self._fits(reservation, size)
+            ):
                 is_refused = True
                 continue
             del self._waiting[reservation]

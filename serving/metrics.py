@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BackgroundRemovalError, URLNotAllowed
+from pipeline.errors import URLNotAllowed
 from serving.admission import AdmissionQueue
 from serving.end_reasons import CLIENT_LEFT, CLIENT_TOO_SLOW, OK
 from serving.memory_budget import MemoryBudget
+from serving.responses import STATUSES
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import GaugeMetricFamily
@@ -25,7 +26,9 @@ _MEGAPIXELS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 25.0, 50.0)
 class Metrics:
     """The metrics of one worker. Counters may be raised in any thread; the gauges are read when they are asked for."""
 
-    def __init__(self, endpoints: tuple[str, ...], queue: AdmissionQueue, budget: MemoryBudget) -> None:
+    def __init__(
+        self, endpoints: tuple[str, ...], queue: AdmissionQueue, budget: MemoryBudget
+    ) -> None:
         """Count the responses of `endpoints`, and tell of the queue and of what is held."""
         # BentoML says only in the worker, and after service.py is imported, where this library is to keep its values.
         from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -33,21 +36,47 @@ class Metrics:
         registry = CollectorRegistry()
         name = "background_remover"
         self._requests = Counter(
-            "requests", "Requests for cut-outs, by what they came to.", ("endpoint", "code"), name, registry=registry
+            "requests",
+            "Requests for cut-outs, by what they came to.",
+            ("endpoint", "code"),
+            name,
+            registry=registry,
         )
         self._steps = Histogram(
-            "step_duration_seconds", "What each step of a request took.", ("step",), name, buckets=_DURATIONS, registry=registry
+            "step_duration_seconds",
+            "What each step of a request took.",
+            ("step",),
+            name,
+            buckets=_DURATIONS,
+            registry=registry,
         )
         self._images = Histogram(
-            "picture_megapixels", "The sizes of the images cut out.", (), name, buckets=_MEGAPIXELS, registry=registry
+            "picture_megapixels",
+            "The sizes of the images cut out.",
+            (),
+            name,
+            buckets=_MEGAPIXELS,
+            registry=registry,
         )
-        self._runs = Counter("model_runs", "Inferences, also those whose client had left.", (), name, registry=registry)
-        self._refused = Counter("refused_addresses", "Requests whose URL the guard refused.", (), name, registry=registry)
+        self._runs = Counter(
+            "model_runs",
+            "Inferences, also those whose client had left.",
+            (),
+            name,
+            registry=registry,
+        )
+        self._refused = Counter(
+            "refused_addresses",
+            "Requests whose URL the guard refused.",
+            (),
+            name,
+            registry=registry,
+        )
         self._queue = queue
         self._budget = budget
         # A series that begins at its first event hides that event from `rate` and `increase`.
         for endpoint in endpoints:
-            for code in (OK, CLIENT_LEFT, CLIENT_TOO_SLOW, *(error.code for error in BackgroundRemovalError.__subclasses__())):
+            for code in (OK, CLIENT_LEFT, CLIENT_TOO_SLOW, *(error.code for error in STATUSES)):
                 self._requests.labels(endpoint, code)
 
     def responded(self, endpoint: str, code: str) -> None:
@@ -68,7 +97,9 @@ class Metrics:
 
     async def now(self) -> str:
         """The gauges, in Prometheus' text format. The kernel's files are read in a thread, some milliseconds."""
-        return await asyncio.to_thread(_Gauges(self._queue.active, self._queue.capacity, self._budget.held).text)
+        return await asyncio.to_thread(
+            _Gauges(self._queue.active, self._queue.capacity, self._budget.held).text
+        )
 
 
 class _Gauges:
@@ -91,10 +122,20 @@ class _Gauges:
         """The gauges, for `prometheus_client`."""
         from prometheus_client.metrics_core import GaugeMetricFamily
 
-        yield GaugeMetricFamily("background_remover_requests_active", "Requests waiting or at work.", self._active)
-        yield GaugeMetricFamily("background_remover_requests_active_max", "The most that are admitted.", self._capacity)
-        yield GaugeMetricFamily("background_remover_held_bytes", "Sources and responses held while others work.", self._held)
-        memory = GaugeMetricFamily("background_remover_memory_bytes", "Proportional set size (Linux).", labels=("process",))
+        yield GaugeMetricFamily(
+            "background_remover_requests_active", "Requests waiting or at work.", self._active
+        )
+        yield GaugeMetricFamily(
+            "background_remover_requests_active_max", "The most that are admitted.", self._capacity
+        )
+        yield GaugeMetricFamily(
+            "background_remover_held_bytes",
+            "Sources and responses held while others work.",
+            self._held,
+        )
+        memory = GaugeMetricFamily(
+            "background_remover_memory_bytes", "Proportional set size (Linux).", labels=("process",)
+        )
         for process, number in (("supervisor", os.getppid()), ("worker", os.getpid())):
             if (size := _proportional_set_size(number)) is not None:
                 memory.add_metric((process,), size)

@@ -51,10 +51,19 @@ class RequestMiddleware:
         if path in _UNLOGGED_PATHS and (status or 500) < 400:
             return
         took = round((time.monotonic() - request.started) * 1000, 1)
-        fields = {"method": request.scope["method"], "path": path, "status": status, "code": code, "milliseconds": took}
+        fields = {
+            "method": request.scope["method"],
+            "path": path,
+            "status": status,
+            "code": code,
+            "milliseconds": took,
+        }
         if request.admission is not None:
             # A copy: the work of a client that has left may still be writing.
-            fields["timings"] = {step: round(took, 1) for step, took in request.admission.clock.milliseconds.copy().items()}
+            fields["timings"] = {
+                step: round(took, 1)
+                for step, took in request.admission.timer.milliseconds.copy().items()
+            }
         LOGGER.info("request", extra={"fields": fields})
 
 

@@ -13,9 +13,6 @@ from pipeline.errors import (
     BackgroundRemovalError,
     ImageTooLarge,
     InvalidURL,
-    MethodNotAllowed,
-    NotFound,
-    ShuttingDown,
     SourceHTTPError,
     SourceTimeout,
     SourceTooLarge,
@@ -25,8 +22,9 @@ from pipeline.errors import (
     URLNotAllowed,
 )
 from pipeline.options import Options
+from serving.errors import MethodNotAllowed, NotFound, ShuttingDown
 from serving.parsing import MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest
-from serving.responses import CUTOUT_HEADERS, REQUEST_ID
+from serving.responses import CUTOUT_HEADERS, REQUEST_ID, RETRY_AFTER, STATUSES
 from serving.settings import Settings
 
 JSON = dict[str, Any]
@@ -56,8 +54,14 @@ Every answer but a picture is JSON. An error's is `{{"error": "<one sentence>", 
 """
 
 _HEADERS: dict[str, JSON] = {
-    **{name: {"description": text, "schema": schema} for name, (text, schema) in CUTOUT_HEADERS.items()},
-    REQUEST_ID: {"description": "The request's id in the log.", "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"}},
+    **{
+        name: {"description": text, "schema": schema}
+        for name, (text, schema) in CUTOUT_HEADERS.items()
+    },
+    REQUEST_ID: {
+        "description": "The request's id in the log.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    },
     "Retry-After": {
         "description": "The seconds after which the same request may succeed.",
         "schema": {"type": "integer", "minimum": 1},
@@ -82,9 +86,18 @@ def complete(document: JSON, settings: Settings) -> JSON:
     errors = _errors(settings)
     paths = copy.deepcopy(document["paths"])
     by_url, upload = paths[URL_ENDPOINT]["post"], paths[UPLOAD_ENDPOINT]["post"]
-    by_url["requestBody"] = _body("application/json", "URLRequest", f"At most {MAX_JSON_BYTES:,} bytes.")
-    upload["requestBody"] = _body("multipart/form-data", "Upload", f"A picture of at most {settings.max_source_bytes:,} bytes.")
-    for operation, unmet in ((by_url, _ROUTING_ERRORS), (upload, _ROUTING_ERRORS | _DOWNLOAD_ERRORS)):
+    by_url["requestBody"] = _body(
+        "application/json", "URLRequest", f"At most {MAX_JSON_BYTES:,} bytes."
+    )
+    upload["requestBody"] = _body(
+        "multipart/form-data",
+        "Upload",
+        f"A picture of at most {settings.max_source_bytes:,} bytes.",
+    )
+    for operation, unmet in (
+        (by_url, _ROUTING_ERRORS),
+        (upload, _ROUTING_ERRORS | _DOWNLOAD_ERRORS),
+    ):
         operation["responses"] = {
             "200": _picture(),
             **_error_responses([error for error in errors if type(error) not in unmet]),
@@ -95,7 +108,10 @@ def complete(document: JSON, settings: Settings) -> JSON:
         paths[path]["get"]["responses"] = {"200": _success(_PLAIN_TEXT)}
     paths["/healthz"]["get"]["deprecated"] = True
     paths["/readyz"]["get"]["responses"] |= _error_responses([ShuttingDown()])
-    paths["/health"] = _get("Whether the service answers.", {"type": "object", "properties": {"status": {"const": "ok"}}})
+    paths["/health"] = _get(
+        "Whether the service answers.",
+        {"type": "object", "properties": {"status": {"const": "ok"}}},
+    )
     paths["/docs.json"] = _get("This document.", {"type": "object"})
     return {
         **document,
@@ -108,9 +124,17 @@ def complete(document: JSON, settings: Settings) -> JSON:
             "license": {"name": project["license"], "identifier": project["license"]},
         },
         "components": {
-            "schemas": {"URLRequest": URLRequest.model_json_schema(), "Upload": _upload_schema(), "Error": _error_schema(errors)},
+            "schemas": {
+                "URLRequest": URLRequest.model_json_schema(),
+                "Upload": _upload_schema(),
+                "Error": _error_schema(errors),
+            },
             # The answers that are no operation's: at another path, and for another method.
-            "responses": {type(error).__name__: _error_response([error]) for error in errors if type(error) in _ROUTING_ERRORS},
+            "responses": {
+                type(error).__name__: _error_response([error])
+                for error in errors
+                if type(error) in _ROUTING_ERRORS
+            },
             "headers": _HEADERS,
             "securitySchemes": _SECURITY_SCHEMES,
         },
@@ -124,7 +148,7 @@ def _errors(settings: Settings) -> list[BackgroundRemovalError]:
         SourceTooLarge: SourceTooLarge(settings.max_source_bytes),
         ImageTooLarge: ImageTooLarge(settings.max_pixels),
     }
-    return [with_figures.get(kind) or kind() for kind in BackgroundRemovalError.__subclasses__()]
+    return [with_figures.get(kind) or kind() for kind in STATUSES]
 
 
 def _upload_schema() -> JSON:
@@ -144,9 +168,18 @@ def _error_schema(errors: list[BackgroundRemovalError]) -> JSON:
         "title": "Error",
         "type": "object",
         "properties": {
-            "error": {"type": "string", "description": "One sentence: what was wrong, and what would be accepted."},
-            "code": {"enum": [error.code for error in errors], "description": "The stable name to match on."},
-            "status": {"type": "integer", "description": f"What the source answered; for `{SourceHTTPError.code}` alone."},
+            "error": {
+                "type": "string",
+                "description": "One sentence: what was wrong, and what would be accepted.",
+            },
+            "code": {
+                "enum": [error.code for error in errors],
+                "description": "The stable name to match on.",
+            },
+            "status": {
+                "type": "integer",
+                "description": f"What the source answered; for `{SourceHTTPError.code}` alone.",
+            },
         },
         "required": ["error", "code"],
         "additionalProperties": False,
@@ -163,31 +196,50 @@ def _body(media_type: str, schema: str, description: str) -> JSON:
 
 def _picture() -> JSON:
     formats = get_args(Options.model_fields["format"].annotation)
-    content = {f"image/{name}": {"schema": {"type": "string", "format": "binary"}} for name in formats}
-    return {**_success(content, *CUTOUT_HEADERS), "description": "The picture, in the format that was asked for."}
+    content = {
+        f"image/{name}": {"schema": {"type": "string", "format": "binary"}} for name in formats
+    }
+    return {
+        **_success(content, *CUTOUT_HEADERS),
+        "description": "The picture, in the format that was asked for.",
+    }
 
 
 def _get(description: str, schema: JSON) -> JSON:
     answer = _success({"application/json": {"schema": schema}})
-    return {"get": {"tags": ["Infrastructure"], "description": description, "responses": {"200": answer}}}
+    return {
+        "get": {
+            "tags": ["Infrastructure"],
+            "description": description,
+            "responses": {"200": answer},
+        }
+    }
 
 
 def _success(content: JSON, *headers: str) -> JSON:
-    return {"description": HTTPStatus.OK.phrase, "headers": _header_references(*headers), "content": content}
+    return {
+        "description": HTTPStatus.OK.phrase,
+        "headers": _header_references(*headers),
+        "content": content,
+    }
 
 
 def _error_responses(errors: list[BackgroundRemovalError]) -> JSON:
-    statuses = sorted({error.status for error in errors})
-    return {str(status): _error_response([error for error in errors if error.status == status]) for status in statuses}
+    statuses = sorted({STATUSES[type(error)] for error in errors})
+    by_status = {
+        status: [error for error in errors if STATUSES[type(error)] == status]
+        for status in statuses
+    }
+    return {str(status): _error_response(same) for status, same in by_status.items()}
 
 
 def _error_response(errors: list[BackgroundRemovalError]) -> JSON:
     """The answer of one status, which all the errors have: the codes it may hold, each with an example."""
     codes = {"properties": {"code": {"enum": [error.code for error in errors]}}}
-    headers = ["Retry-After"] if errors[0].retry_after is not None else []
+    headers = ["Retry-After"] if type(errors[0]) in RETRY_AFTER else []
     headers += ["Allow"] if isinstance(errors[0], MethodNotAllowed) else []
     return {
-        "description": HTTPStatus(errors[0].status).phrase,
+        "description": HTTPStatus(STATUSES[type(errors[0])]).phrase,
         "headers": _header_references(*headers),
         "content": {
             "application/json": {

@@ -9,9 +9,9 @@ from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
 from compat.starlette import FormReader, content
-from pipeline.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from pipeline.fetch.url import MAX_LENGTH as MAX_URL_LENGTH
 from pipeline.options import Options
+from serving.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 
 URL_ENDPOINT = "/remove-background"
 UPLOAD_ENDPOINT = "/remove-background/upload"
@@ -34,7 +34,11 @@ class URLRequest(Options):
     # What is no URL, or too long for one, has a code of its own, so the schema alone says it here.
     image_url: str = Field(
         description="The picture's http or https URL.",
-        json_schema_extra={"format": "uri", "maxLength": MAX_URL_LENGTH, "examples": ["https://example.com/photo.jpg"]},
+        json_schema_extra={
+            "format": "uri",
+            "maxLength": MAX_URL_LENGTH,
+            "examples": ["https://example.com/photo.jpg"],
+        },
     )
 
 
@@ -51,7 +55,9 @@ async def read_url_request(request: Request) -> URLRequest:
     try:
         return URLRequest.model_validate(fields, strict=True)
     except ValidationError as exc:
-        raise InvalidRequest(_first_fault(exc)) from None  # its text holds the URL, which must not reach the log
+        raise InvalidRequest(
+            _first_fault(exc)
+        ) from None  # its text holds the URL, which must not reach the log
 
 
 async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]:
@@ -62,11 +68,17 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
     """
     if _media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType("The request's content type must be multipart/form-data.")
-    limits = {"max_fields": _MAX_FIELDS, "max_field_bytes": _MAX_FIELD_BYTES, "max_file_bytes": max_bytes + FORM_BYTES}
+    limits = {
+        "max_fields": _MAX_FIELDS,
+        "max_field_bytes": _MAX_FIELD_BYTES,
+        "max_file_bytes": max_bytes + FORM_BYTES,
+    }
     try:
         form = await FormReader(request.headers, request.stream(), **limits).read()
     except (MultiPartException, LookupError, ValueError) as exc:
-        raise InvalidRequest("The body is no valid form with one file, `image`, and the options as fields.") from exc
+        raise InvalidRequest(
+            "The body is no valid form with one file, `image`, and the options as fields."
+        ) from exc
     try:
         names = [name for name, _ in form.multi_items()]
         if len(names) != len(set(names)):
@@ -78,7 +90,9 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
         if image.size is not None and image.size > max_bytes:
             raise RequestTooLarge(f"The file is larger than {max_bytes:,} bytes.")
         try:
-            options = Options.model_validate({name: _decoded(value) for name, value in fields.items()}, strict=True)
+            options = Options.model_validate(
+                {name: _decoded(value) for name, value in fields.items()}, strict=True
+            )
         except ValidationError as exc:
             raise InvalidRequest(_first_fault(exc)) from None
         return content(image), options
@@ -90,7 +104,10 @@ def _media_type(request: Request) -> str:
     types = request.headers.getlist("content-type")
     if len(types) > 1:
         raise UnsupportedMediaType("The request must have one content type.")
-    if any(coding.strip().lower() != "identity" for coding in request.headers.getlist("content-encoding")):
+    if any(
+        coding.strip().lower() != "identity"
+        for coding in request.headers.getlist("content-encoding")
+    ):
         raise UnsupportedMediaType("The request's body must not have a Content-Encoding.")
     return types[0].split(";")[0].strip().lower() if types else ""
 
@@ -106,7 +123,9 @@ def _decoded(value: UploadFile | str) -> Any:
 
 def _parse_json(text: str) -> Any:
     """What `text` says. Raises ValueError or RecursionError for what is no JSON, InvalidRequest for a key given twice."""
-    return json.loads(text, object_pairs_hook=_unambiguous, parse_float=_number, parse_constant=_not_json)
+    return json.loads(
+        text, object_pairs_hook=_unambiguous, parse_float=_number, parse_constant=_not_json
+    )
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from pipeline.errors import RequestTooLarge
 from serving.end_reasons import EndReason
+from serving.errors import RequestTooLarge
 from serving.tracing import span_context
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class RequestBody:
             await admission.reservation.grow(size)
             if self.is_whole:
                 admission.reservation.complete()
-                self._watch = asyncio.create_task(self._end_when_the_client_leaves(), context=span_context())
+                self._watch = asyncio.create_task(
+                    self._end_when_the_client_leaves(), context=span_context()
+                )
         return message
 
     @property

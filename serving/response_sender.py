@@ -7,8 +7,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Send
 
-from pipeline.errors import (
-    BackgroundRemovalError,
+from pipeline.errors import BackgroundRemovalError
+from serving.errors import (
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -80,7 +80,9 @@ class ResponseSender:
         headers = MutableHeaders(scope=message)
         headers.setdefault(REQUEST_ID, self._request.request_id)
         if not self._request.body.is_whole:
-            headers["Connection"] = "close"  # what was not read of the request would be taken for the next one
+            headers["Connection"] = (
+                "close"  # what was not read of the request would be taken for the next one
+            )
         self._request.begin_response()
         await self._send(message)
 
@@ -92,14 +94,22 @@ class ResponseSender:
         body, more = message.get("body", b""), message.get("more_body", False)
         last = max(0, len(body) - 1) // _PART_BYTES * _PART_BYTES
         for start in range(0, last, _PART_BYTES):
-            await self._send({**message, "body": body[start : start + _PART_BYTES], "more_body": True})
+            await self._send(
+                {**message, "body": body[start : start + _PART_BYTES], "more_body": True}
+            )
             self._request.sent(_PART_BYTES)
         is_held_open = not more and not self._request.body.is_whole
         await self._send({**message, "body": body[last:], "more_body": more or is_held_open})
         self.is_complete, self.is_held_open = not more, is_held_open
 
     async def _send_whole(self, response: Response) -> None:
-        await self._start({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await self._start(
+            {
+                "type": "http.response.start",
+                "status": response.status_code,
+                "headers": response.raw_headers,
+            }
+        )
         await self._send_in_parts({"type": "http.response.body", "body": response.body})
 
     async def _replace(self, status: int, headers: Headers) -> None:
@@ -107,5 +117,9 @@ class ResponseSender:
         default = InternalError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidRequest
         error = _ERRORS.get(status, default)()
         self._request.code = error.code
-        extra = {"Allow": headers.get("allow", "POST")} if status == HTTPStatus.METHOD_NOT_ALLOWED else {}
+        extra = (
+            {"Allow": headers.get("allow", "POST")}
+            if status == HTTPStatus.METHOD_NOT_ALLOWED
+            else {}
+        )
         await self._send_whole(error_response(error, extra))

@@ -1,39 +1,114 @@
-"""A cutout or an error -> a response: the one place where errors become responses. Building one has no side effect."""
+"""A cutout or an error -> a response. The one place where errors become responses.
+
+Building a response has no side effect.
+"""
 
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, Response
 
-from pipeline.errors import BackgroundRemovalError, InternalError, OutOfMemory
+from pipeline.errors import (
+    BackgroundRemovalError,
+    DeadlineExceeded,
+    EmptySource,
+    FormatUnsupported,
+    ImageCorrupt,
+    ImageTooLarge,
+    InvalidURL,
+    NoSubjectFound,
+    OutOfMemory,
+    SourceHTTPError,
+    SourceTimeout,
+    SourceTooLarge,
+    SourceUnreachable,
+    TooManyRedirects,
+    UnsupportedEncoding,
+    UnsupportedImageType,
+    URLNotAllowed,
+)
+from serving.errors import (
+    Busy,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+    ShuttingDown,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 from serving.logging import LOGGER
 
-if TYPE_CHECKING:  # the supervisor imports this file, and must not pay for the pipeline
-    from pipeline.remove_background import CutOut
+if TYPE_CHECKING:  # the supervisor imports this module, and must not load the pipeline's steps
+    from pipeline.remove_background import Cutout
 
+# Every error that a client can receive, and its HTTP status.
+STATUSES: dict[type[BackgroundRemovalError], int] = {
+    InvalidRequest: 400,
+    InvalidURL: 400,
+    URLNotAllowed: 400,
+    Unauthorized: 401,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    RequestTooLarge: 413,
+    UnsupportedMediaType: 415,
+    SourceHTTPError: 422,
+    TooManyRedirects: 422,
+    SourceTooLarge: 422,
+    EmptySource: 422,
+    UnsupportedEncoding: 422,
+    UnsupportedImageType: 422,
+    ImageCorrupt: 422,
+    ImageTooLarge: 422,
+    FormatUnsupported: 422,
+    NoSubjectFound: 422,
+    Busy: 429,
+    InternalError: 500,
+    SourceUnreachable: 502,
+    ShuttingDown: 503,
+    OutOfMemory: 503,
+    SourceTimeout: 504,
+    DeadlineExceeded: 504,
+}
 
-# What a response with an image says of it: each header, and its JSON schema.
+# The value of Retry-After, in seconds, for errors that waiting can cure.
+RETRY_AFTER: dict[type[BackgroundRemovalError], int] = {Busy: 1, ShuttingDown: 5, OutOfMemory: 5}
+
+# The headers of a response with an image: a description and a JSON schema of each.
 CUTOUT_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "X-Width": ("The response's width in pixels.", {"type": "integer", "minimum": 1}),
-    "X-Height": ("The response's height in pixels.", {"type": "integer", "minimum": 1}),
-    "X-Foreground-Left": ("The subject's left edge in the upright source, in pixels.", {"type": "integer", "minimum": 0}),
-    "X-Foreground-Top": ("The subject's top edge in the upright source, in pixels.", {"type": "integer", "minimum": 0}),
-    "X-Foreground-Width": ("The subject's width in the upright source, in pixels.", {"type": "integer", "minimum": 1}),
-    "X-Foreground-Height": ("The subject's height in the upright source, in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Width": ("Width of the response in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Height": ("Height of the response in pixels.", {"type": "integer", "minimum": 1}),
+    "X-Foreground-Left": (
+        "Left edge of the subject in the upright source, in pixels.",
+        {"type": "integer", "minimum": 0},
+    ),
+    "X-Foreground-Top": (
+        "Top edge of the subject in the upright source, in pixels.",
+        {"type": "integer", "minimum": 0},
+    ),
+    "X-Foreground-Width": (
+        "Width of the subject in the upright source, in pixels.",
+        {"type": "integer", "minimum": 1},
+    ),
+    "X-Foreground-Height": (
+        "Height of the subject in the upright source, in pixels.",
+        {"type": "integer", "minimum": 1},
+    ),
     "X-Subject-Confidence": (
-        "How sure the model is of the subject; absent where the model does not tell.",
+        "The model's confidence in the subject; absent if the model does not report one.",
         {"type": "number", "minimum": 0, "maximum": 1},
     ),
-    "Server-Timing": ("What each step took, in milliseconds.", {"type": "string"}),
+    "Server-Timing": ("Duration of each step in milliseconds.", {"type": "string"}),
 }
 
 REQUEST_ID = "X-BentoML-Request-ID"
 
-# What a page of another origin may read of a response, besides its body.
+# The response headers that pages of other origins may read (CORS).
 EXPOSED_HEADERS = (*CUTOUT_HEADERS, REQUEST_ID, "Retry-After")
 
 
-def cutout_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Response:
-    """200 with the image, its figures in headers and the steps' times in Server-Timing."""
+def cutout_response(cutout: "Cutout", milliseconds: dict[str, float]) -> Response:
+    """Return 200 with the image, its measures in headers, and the steps in Server-Timing."""
     headers = {
         "X-Width": str(cutout.width),
         "X-Height": str(cutout.height),
@@ -41,29 +116,34 @@ def cutout_response(cutout: "CutOut", milliseconds: dict[str, float]) -> Respons
         "X-Foreground-Top": str(cutout.subject.top),
         "X-Foreground-Width": str(cutout.subject.width),
         "X-Foreground-Height": str(cutout.subject.height),
-        "Server-Timing": ", ".join(f"{step};dur={took:.1f}" for step, took in milliseconds.items()),
+        "Server-Timing": ", ".join(f"{step};dur={ms:.1f}" for step, ms in milliseconds.items()),
     }
     if cutout.confidence is not None:
         headers["X-Subject-Confidence"] = f"{cutout.confidence:.4f}"
     return Response(cutout.content, media_type=cutout.media_type, headers=headers)
 
 
-def error_response(error: BackgroundRemovalError, headers: dict[str, str] | None = None) -> Response:
-    """The error's status and body, with Retry-After where waiting can help."""
+def error_response(
+    error: BackgroundRemovalError, headers: dict[str, str] | None = None
+) -> Response:
+    """Return the error's status and body, with Retry-After if waiting can help."""
     extra = dict(headers or {})
-    if error.retry_after is not None:
-        extra["Retry-After"] = str(error.retry_after)
-    return JSONResponse(error.body, status_code=error.status, headers=extra)
+    if (seconds := RETRY_AFTER.get(type(error))) is not None:
+        extra["Retry-After"] = str(seconds)
+    return JSONResponse(error.body, status_code=STATUSES[type(error)], headers=extra)
 
 
-def to_error(fault: Exception) -> BackgroundRemovalError:
-    """What a client is told of an exception. The log is told of what the client is not: a cause, or a defect of ours."""
-    match fault:
+def to_error(exception: Exception) -> BackgroundRemovalError:
+    """Return the error that a client receives for an exception.
+
+    The log receives what the client does not: the cause of an error, or the traceback of a defect.
+    """
+    match exception:
         case BackgroundRemovalError():
-            if fault.__cause__ is not None:
-                LOGGER.info("%s: %r", fault.code, fault.__cause__)
-            return fault
+            if exception.__cause__ is not None:
+                LOGGER.info("%s: %r", exception.code, exception.__cause__)
+            return exception
         case MemoryError():
             return OutOfMemory()
-    LOGGER.error("A defect: this request could not be answered", exc_info=fault)
+    LOGGER.error("Defect: the request could not be answered", exc_info=exception)
     return InternalError()

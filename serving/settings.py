@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from pipeline.errors import BackgroundRemovalError, StartupError
-from pipeline.fetch.url import HostPort, normalise_host
+from pipeline.fetch.url import HostPort, normalize_host
 from pipeline.processors import available_processors
 
 PREFIX = "BGR_"
@@ -34,7 +34,9 @@ def _comma_separated(value: object) -> object:
     if not isinstance(value, str):
         return value
     entries = tuple(entry.strip() for entry in value.split(",") if entry.strip())
-    if value.strip() and not entries:  # a template whose secrets are missing must not open the service
+    if (
+        value.strip() and not entries
+    ):  # a template whose secrets are missing must not open the service
         raise ValueError("it has no entry; leave it empty for none")
     return entries
 
@@ -47,7 +49,7 @@ def _host_port(entry: object) -> object:
     if match is None or not 0 < int(match[2]) < 65536:
         raise ValueError(f"'{entry}' is not host:port")
     try:
-        return normalise_host(match[1]), int(match[2])
+        return normalize_host(match[1]), int(match[2])
     except BackgroundRemovalError:
         raise ValueError(f"'{match[1]}' is not a host name or an address") from None
 
@@ -63,9 +65,15 @@ def _origin(origin: str) -> str:
     """An origin as browsers send it (RFC 6454, 6.2): a scheme, a host in ASCII and lower case, and a port that is not its own."""
     if origin in ("*", "null"):
         return origin
-    match = re.fullmatch(r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?", origin)
+    match = re.fullmatch(
+        r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?", origin
+    )
     own_port = {"http": "80", "https": "443"}
-    if match is None or int(match[3] or 0) > 65535 or (match[3] and match[3] == own_port.get(match[1])):
+    if (
+        match is None
+        or int(match[3] or 0) > 65535
+        or (match[3] and match[3] == own_port.get(match[1]))
+    ):
         example = "https://app.example.com, without a path, capitals or its scheme's own port"
         raise ValueError(f"'{origin}' is not an origin as browsers send it, like {example}")
     return origin
@@ -91,10 +99,16 @@ class Settings(BaseModel):
     max_waiting: int = Field(16, gt=0)
     threads: int = Field(default_factory=available_processors, gt=0, le=_MOST_THREADS)
     allowed_private_hosts: Annotated[
-        tuple[Annotated[HostPort, BeforeValidator(_host_port)], ...], BeforeValidator(_comma_separated)
+        tuple[Annotated[HostPort, BeforeValidator(_host_port)], ...],
+        BeforeValidator(_comma_separated),
     ] = ()
-    api_keys: Annotated[tuple[Annotated[SecretStr, AfterValidator(_api_key)], ...], BeforeValidator(_comma_separated)] = ()
-    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_comma_separated)] = ()
+    api_keys: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_api_key)], ...],
+        BeforeValidator(_comma_separated),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_comma_separated)
+    ] = ()
     model: str = Field("u2netp", pattern=r"^(u2netp|rembg:[A-Za-z0-9._-]+)$")
     model_file: Path | None = None
 

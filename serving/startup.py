@@ -30,7 +30,7 @@ def check_model(settings: Settings, folder: Path, labels: Mapping[str, str]) -> 
     """Raise StartupError unless the model that is named can be loaded; `folder` and `labels` are those of the stored u2netp."""
     check_stored(folder, labels)
     if settings.model.startswith("rembg:"):
-        _check_apart("pipeline.mask.segmenter", settings.model.removeprefix("rembg:"))
+        _check_apart("pipeline.mask.rembg", settings.model.removeprefix("rembg:"))
 
 
 def _check_apart(module: str, *arguments: str) -> None:
@@ -39,6 +39,10 @@ def _check_apart(module: str, *arguments: str) -> None:
     Raises StartupError with the sentence that the module says last.
     """
     command = [sys.executable, "-m", module, *arguments]
-    result = subprocess.run(command, cwd=_PROJECT, stderr=subprocess.PIPE, text=True, check=False, timeout=600)
+    result = subprocess.run(
+        command, cwd=_PROJECT, stderr=subprocess.PIPE, text=True, check=False, timeout=600
+    )
     if result.returncode != 0:
-        raise StartupError((result.stderr.strip().splitlines() or [f"The check of {module} failed."])[-1])
+        raise StartupError(
+            (result.stderr.strip().splitlines() or [f"The check of {module} failed."])[-1]
+        )

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 
 _WEB = Path(__file__).parent.parent / "web"
 
@@ -53,7 +53,10 @@ async def _answer(file: Path, media_type: str, request: Request) -> Response:
     """The file, or 304 without it where the caller has it already (RFC 9110, 13.1.2: If-None-Match)."""
     content, tag = _read(file)
     headers = {**_HEADERS, "ETag": tag}
-    known = {name.strip().removeprefix("W/") for name in request.headers.get("if-none-match", "").split(",")}
+    known = {
+        name.strip().removeprefix("W/")
+        for name in request.headers.get("if-none-match", "").split(",")
+    }
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=media_type, headers=headers)

@@ -34,6 +34,8 @@ def step_recorder(metrics: Metrics, tracer: trace.Tracer) -> Callable[[str, floa
         metrics.step(name, ended - started)
         if request.get_span_context().trace_flags.sampled:
             now = time.time_ns() - round((time.monotonic() - ended) * 1e9)
-            tracer.start_span(name, context, start_time=now - round((ended - started) * 1e9)).end(now)
+            tracer.start_span(name, context, start_time=now - round((ended - started) * 1e9)).end(
+                now
+            )
 
     return record_step

@@ -18,8 +18,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.mask.segmenter import U2netpRunner
-from pipeline.weights.store import MODEL_FILE, MODEL_TAG, SAMPLE, find_weights
+from pipeline.mask.u2netp import U2netpSegmenter
+from pipeline.weights import SAMPLE
+from pipeline.weights.fetch import find_weights
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 from tests.support.serving import Server, serve
 
 # The same examples in every run, however slow the machine.
@@ -74,9 +76,9 @@ def model_file() -> Path:
 
 
 @pytest.fixture(scope="session")
-def runner(model_file: Path) -> U2netpRunner:
+def segmenter(model_file: Path) -> U2netpSegmenter:
     """The real model."""
-    return U2netpRunner(model_file, threads=2)
+    return U2netpSegmenter(model_file, threads=2)
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +121,14 @@ def wide_gamut() -> bytes:
         padded = content + bytes(-len(content) % 4)
         table += name + (at + len(body)).to_bytes(4, "big") + len(content).to_bytes(4, "big")
         body += padded
-    header = bytes(8) + b"\2\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28) + fixed(0.9642, 1.0, 0.8249)
+    header = (
+        bytes(8)
+        + b"\2\x10\0\0mntrRGB XYZ "
+        + bytes(12)
+        + b"acsp"
+        + bytes(28)
+        + fixed(0.9642, 1.0, 0.8249)
+    )
     profile = header.ljust(128, b"\0") + len(tags).to_bytes(4, "big") + table + body
     return len(profile).to_bytes(4, "big") + profile[4:]
 
@@ -133,7 +142,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if figures:
         terminalreporter.section("measured, the greatest of each")
     for name, values in sorted(figures.items()):
-        terminalreporter.write_line(f"{name}: {max(values):.4g}" + (f" ({len(values)} times)" if len(values) > 1 else ""))
+        terminalreporter.write_line(
+            f"{name}: {max(values):.4g}" + (f" ({len(values)} times)" if len(values) > 1 else "")
+        )
 
 
 def rembg_mask(session: Any, image: Image.Image) -> NDArray[np.int_]:
@@ -153,7 +164,9 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 def grainy(megapixels: int) -> Image.Image:
     """The sample enlarged, with grain: it cuts out and compresses like a photo of that size."""
     side = round((megapixels * 1e6) ** 0.5)
-    pixels = np.asarray(Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)).astype(np.int16)
+    pixels = np.asarray(Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)).astype(
+        np.int16
+    )
     grain = np.random.default_rng(7).integers(-6, 7, (side, side, 1), dtype=np.int16)
     return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
 
@@ -185,9 +198,13 @@ def source(photo: bytes) -> Iterator[Source]:
                 self._answer(int(path.removeprefix("/status/")), b"no picture")
             elif path.startswith("/redirect/"):
                 left = int(path.removeprefix("/redirect/"))
-                self._answer(302, b"", {"Location": f"/redirect/{left - 1}" if left > 1 else "/photo.jpg"})
+                self._answer(
+                    302, b"", {"Location": f"/redirect/{left - 1}" if left > 1 else "/photo.jpg"}
+                )
             elif path == "/to":
-                self._answer(302, b"", {"Location": self.path.partition("?")[2], "Set-Cookie": "a=b"})
+                self._answer(
+                    302, b"", {"Location": self.path.partition("?")[2], "Set-Cookie": "a=b"}
+                )
             elif path == "/gzip":
                 self._answer(200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
             elif path == "/slow":
@@ -250,6 +267,8 @@ def service(source: Source) -> Iterator[Server]:
     """A running `bentoml serve` of this checkout, which may fetch from `source`."""
     allowed = f"127.0.0.1:{source.port},localhost:{source.port}"
     with serve(
-        BGR_ALLOWED_PRIVATE_HOSTS=allowed, BGR_DOWNLOAD_TIMEOUT="2", BGR_CORS_ORIGINS="https://app.stylespire.com"
+        BGR_ALLOWED_PRIVATE_HOSTS=allowed,
+        BGR_DOWNLOAD_TIMEOUT="2",
+        BGR_CORS_ORIGINS="https://app.stylespire.com",
     ) as server:
         yield server

@@ -20,17 +20,35 @@ from bench.quality.sheet import row, sheet
 from pipeline.options import Options
 
 _RESULTS = Path(__file__).parent.parent / "results"
-_TRUTH = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "groundtruth"
+_TRUTH = (
+    Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "groundtruth"
+)
 _SHOWN = (OURS, THEIRS, "rembg, decontaminate")
 
 
 def main() -> None:
     """Score every folder that holds `images/` and `masks/` with files of the same names."""
-    parser = argparse.ArgumentParser(prog="python -m bench.quality", description="Cut-outs against true mattes, beside rembg's.")
-    parser.add_argument("folders", nargs="*", type=Path, help=f"sets, or folders of sets (default {_TRUTH.name} of the test data)")
-    parser.add_argument("--results", type=Path, default=_RESULTS, help="where quality.* goes (default bench/results)")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.quality", description="Cut-outs against true mattes, beside rembg's."
+    )
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        help=f"sets, or folders of sets (default {_TRUTH.name} of the test data)",
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=_RESULTS,
+        help="where quality.* goes (default bench/results)",
+    )
     options = parser.parse_args()
-    sets = {place.parent.name: place for folder in options.folders or [_TRUTH] for place in sorted(folder.rglob("images"))}
+    sets = {
+        place.parent.name: place
+        for folder in options.folders or [_TRUTH]
+        for place in sorted(folder.rglob("images"))
+    }
     if not sets:
         sys.exit("quality: no folder with images/ and masks/ was found; name one")
     scores: dict[str, dict[str, list[Scores]]] = {}
@@ -47,20 +65,35 @@ def main() -> None:
                 cutouts = {cutter: cut(picture) for cutter, cut in all_cutters.items()}
                 for cutter, cutout in cutouts.items():
                     whole = np.asarray(cutout.convert("RGBA")) / 255
-                    scores[name][cutter].append(score(whole[..., 3], whole[..., :3], truth, foreground))
+                    scores[name][cutter].append(
+                        score(whole[..., 3], whole[..., :3], truth, foreground)
+                    )
                 confidence = answer(picture, Options()).confidence
                 assert confidence is not None
                 confidences.append(confidence)
                 overlaps.append(scores[name][OURS][-1].iou)
-                rows.append(row(file.name, picture, truth, {cutter: cutouts[cutter].convert("RGBA") for cutter in _SHOWN}))
+                rows.append(
+                    row(
+                        file.name,
+                        picture,
+                        truth,
+                        {cutter: cutouts[cutter].convert("RGBA") for cutter in _SHOWN},
+                    )
+                )
                 pixels.append(picture.width * picture.height / 1e6)
-                say(f"quality: {name}/{file.name}: IoU {overlaps[-1]:.3f}, confidence {confidences[-1]:.3f}")
+                say(
+                    f"quality: {name}/{file.name}: IoU {overlaps[-1]:.3f}, confidence {confidences[-1]:.3f}"
+                )
             described[name] = {"pictures": len(pixels), "megapixels": float(np.mean(pixels))}
     results = {
         "date": datetime.now(UTC).date().isoformat(),
         "sets": described,
         "means": means(scores),
-        "confidence": {"correlation": float(spearmanr(confidences, overlaps).statistic), "of": confidences, "iou": overlaps},
+        "confidence": {
+            "correlation": float(spearmanr(confidences, overlaps).statistic),
+            "of": confidences,
+            "iou": overlaps,
+        },
     }
     options.results.mkdir(parents=True, exist_ok=True)
     (options.results / "quality.json").write_text(json.dumps(results, indent=1) + "\n")

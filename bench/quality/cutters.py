@@ -12,12 +12,13 @@ import bentoml
 import rembg
 from PIL import Image
 
-from pipeline.mask.segmenter import U2netpRunner
+from pipeline.mask.u2netp import U2netpSegmenter
 from pipeline.options import Options
 from pipeline.processors import available_processors
-from pipeline.remove_background import CutOut, cut_out
-from pipeline.request_timer import Clock
-from pipeline.weights.store import MODEL_FILE, MODEL_TAG, find_weights
+from pipeline.remove_background import Cutout, remove_background
+from pipeline.request_timer import RequestTimer
+from pipeline.weights.fetch import find_weights
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 
 _MAX_PIXELS = 100_000_000  # the set is trusted
 
@@ -27,15 +28,19 @@ OURS, OURS_RAW, THEIRS = "ours", "ours, edges=raw", "rembg"
 
 
 @functools.cache
-def _runner() -> U2netpRunner:
-    return U2netpRunner(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, available_processors())
+def _segmenter() -> U2netpSegmenter:
+    return U2netpSegmenter(
+        Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, available_processors()
+    )
 
 
-def answer(picture: Image.Image, options: Options) -> CutOut:
+def answer(picture: Image.Image, options: Options) -> Cutout:
     """The service's answer to a picture, which reaches it without loss."""
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=1)
-    return cut_out(file.getvalue(), options, _runner(), _MAX_PIXELS, Clock(deadline=float("inf")))
+    return remove_background(
+        file.getvalue(), options, _segmenter(), _MAX_PIXELS, RequestTimer(deadline=float("inf"))
+    )
 
 
 def _ours(options: Options, picture: Image.Image) -> Image.Image:

@@ -25,11 +25,16 @@ _HEADERS = {
 Means = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
-def means(scores: Mapping[str, Mapping[str, list[Scores]]]) -> dict[str, dict[str, dict[str, float]]]:
+def means(
+    scores: Mapping[str, Mapping[str, list[Scores]]],
+) -> dict[str, dict[str, dict[str, float]]]:
     """The mean of each score, by set and cutter."""
     return {
         name: {
-            cutter: {field.name: float(np.mean([getattr(one, field.name) for one in all_of])) for field in fields(Scores)}
+            cutter: {
+                field.name: float(np.mean([getattr(one, field.name) for one in all_of]))
+                for field in fields(Scores)
+            }
             for cutter, all_of in cutters.items()
         }
         for name, cutters in scores.items()
@@ -45,23 +50,63 @@ def targets(results: dict[str, Any]) -> list[Target]:
         large = results["sets"][name]["megapixels"] > 1
         boundary = 1.15 if large else 1.0
         found += [
-            Target(f"{name}: MAE, of rembg's", "≤ 0.85", f"{ratios['mae']:.2f}", round(ratios["mae"], 2) <= 0.85),
+            Target(
+                f"{name}: MAE, of rembg's",
+                "≤ 0.85",
+                f"{ratios['mae']:.2f}",
+                round(ratios["mae"], 2) <= 0.85,
+            ),
             Target(f"{name}: IoU, of rembg's", "≥ 1", f"{ratios['iou']:.3f}", ratios["iou"] >= 1),
-            Target(f"{name}: boundary F, of rembg's", f"≥ {boundary}", f"{ratios['boundary']:.2f}", ratios["boundary"] >= boundary),
-            Target(f"{name}: the edge's own colours, of rembg's", "≤ 0.5", f"{ratios['fringe']:.2f}", ratios["fringe"] <= 0.5),
-            Target(f"{name}: the edge laid over colours, of rembg's", "≤ 0.5", f"{ratios['laid']:.2f}", ratios["laid"] <= 0.5),
+            Target(
+                f"{name}: boundary F, of rembg's",
+                f"≥ {boundary}",
+                f"{ratios['boundary']:.2f}",
+                ratios["boundary"] >= boundary,
+            ),
+            Target(
+                f"{name}: the edge's own colours, of rembg's",
+                "≤ 0.5",
+                f"{ratios['fringe']:.2f}",
+                ratios["fringe"] <= 0.5,
+            ),
+            Target(
+                f"{name}: the edge laid over colours, of rembg's",
+                "≤ 0.5",
+                f"{ratios['laid']:.2f}",
+                ratios["laid"] <= 0.5,
+            ),
         ]
     return found
 
 
 def report(results: dict[str, Any]) -> str:
     """The run, in Markdown."""
-    parts = ["# Cut-outs against true mattes: `make quality`", _about(results), target_table(targets(results))]
+    parts = [
+        "# Cut-outs against true mattes: `make quality`",
+        _about(results),
+        target_table(targets(results)),
+    ]
     for name, of_set in results["means"].items():
         described = results["sets"][name]
-        parts.append(f"## {name}: {described['pictures']} pictures of {described['megapixels']:.1f} megapixels")
-        header = ("", *(title + (" ↑" if key in HIGHER_IS_BETTER else " ↓") for key, title in _HEADERS.items()))
-        parts.append(table(header, [(cutter, *(f"{scores[key]:.4g}" for key in _HEADERS)) for cutter, scores in of_set.items()]))
+        parts.append(
+            f"## {name}: {described['pictures']} pictures of {described['megapixels']:.1f} megapixels"
+        )
+        header = (
+            "",
+            *(
+                title + (" ↑" if key in HIGHER_IS_BETTER else " ↓")
+                for key, title in _HEADERS.items()
+            ),
+        )
+        parts.append(
+            table(
+                header,
+                [
+                    (cutter, *(f"{scores[key]:.4g}" for key in _HEADERS))
+                    for cutter, scores in of_set.items()
+                ],
+            )
+        )
     return "\n\n".join(parts) + "\n"
 
 

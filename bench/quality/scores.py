@@ -14,7 +14,9 @@ Array = NDArray[np.floating]
 _BOUNDARY_PIXELS = 2  # as far apart two boundaries may be and still agree
 _BAND_PIXELS = 6  # on both sides of the true boundary: where people see fringes
 _SOFT = (0.02, 0.98)  # and wherever the truth itself is soft
-_GRADIENT_SIGMA = 1.4  # Rhemann et al., A Perceptually Motivated Online Benchmark for Image Matting, 2009
+_GRADIENT_SIGMA = (
+    1.4  # Rhemann et al., A Perceptually Motivated Online Benchmark for Image Matting, 2009
+)
 _BACKDROPS = ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 
 
@@ -40,7 +42,7 @@ class Scores:
 HIGHER_IS_BETTER = frozenset({"iou", "boundary"})
 
 
-def score(alpha: Array, colours: Array, truth: Array, foreground: Array) -> Scores:
+def score(alpha: Array, colors: Array, truth: Array, foreground: Array) -> Scores:
     """Compare a cut-out with the true alpha and the foreground's true colours."""
     difference = np.abs(alpha - truth)
     band = _band(truth)
@@ -50,13 +52,20 @@ def score(alpha: Array, colours: Array, truth: Array, foreground: Array) -> Scor
         boundary=_boundary_f(alpha >= 0.5, truth >= 0.5),
         sad=float(difference.sum()) / 1000,
         gradient=float(((_gradient(alpha) - _gradient(truth)) ** 2).sum()) / 1000,
-        laid=float(np.mean([_laid(alpha, colours, truth, foreground, np.array(backdrop))[band].mean() for backdrop in _BACKDROPS])),
-        fringe=float((np.abs(colours - foreground) * alpha[..., np.newaxis])[band].mean()),
+        laid=float(
+            np.mean(
+                [
+                    _laid(alpha, colors, truth, foreground, np.array(backdrop))[band].mean()
+                    for backdrop in _BACKDROPS
+                ]
+            )
+        ),
+        fringe=float((np.abs(colors - foreground) * alpha[..., np.newaxis])[band].mean()),
     )
 
 
-def _laid(alpha: Array, colours: Array, truth: Array, foreground: Array, backdrop: Array) -> Array:
-    shown = colours * alpha[..., np.newaxis] + backdrop * (1 - alpha[..., np.newaxis])
+def _laid(alpha: Array, colors: Array, truth: Array, foreground: Array, backdrop: Array) -> Array:
+    shown = colors * alpha[..., np.newaxis] + backdrop * (1 - alpha[..., np.newaxis])
     wanted = foreground * truth[..., np.newaxis] + backdrop * (1 - truth[..., np.newaxis])
     error: Array = np.abs(shown - wanted)
     return error
@@ -81,11 +90,15 @@ def _boundary_f(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
 
 
 def _band(truth: Array) -> NDArray[np.bool_]:
-    near: NDArray[np.bool_] = ndimage.distance_transform_edt(~_boundary(truth >= 0.5)) <= _BAND_PIXELS
+    near: NDArray[np.bool_] = (
+        ndimage.distance_transform_edt(~_boundary(truth >= 0.5)) <= _BAND_PIXELS
+    )
     return near | ((truth > _SOFT[0]) & (truth < _SOFT[1]))
 
 
 def _gradient(alpha: Array) -> Array:
-    across, down = (ndimage.gaussian_filter(alpha, _GRADIENT_SIGMA, order=order) for order in ((0, 1), (1, 0)))
+    across, down = (
+        ndimage.gaussian_filter(alpha, _GRADIENT_SIGMA, order=order) for order in ((0, 1), (1, 0))
+    )
     magnitude: Array = np.hypot(across, down)
     return magnitude

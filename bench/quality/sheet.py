@@ -14,11 +14,17 @@ _LABEL = 16
 _BACKDROP = (0, 200, 90)
 
 
-def row(name: str, picture: Image.Image, truth: Array, cutouts: Mapping[str, Image.Image]) -> Image.Image:
+def row(
+    name: str, picture: Image.Image, truth: Array, cutouts: Mapping[str, Image.Image]
+) -> Image.Image:
     """A picture's crop, then the truth and each cut-out over the backdrop, with their names."""
-    alphas = [np.asarray(cutout.getchannel("A"), dtype=np.float32) / 255 for cutout in cutouts.values()]
+    alphas = [
+        np.asarray(cutout.getchannel("A"), dtype=np.float32) / 255 for cutout in cutouts.values()
+    ]
     side = max(_CROP, min(picture.size) // 6)
-    spread = ndimage.uniform_filter(np.ptp(np.stack([*alphas, truth.astype(np.float32)]), axis=0), side)
+    spread = ndimage.uniform_filter(
+        np.ptp(np.stack([*alphas, truth.astype(np.float32)]), axis=0), side
+    )
     top, left = (int(place) for place in np.unravel_index(spread.argmax(), spread.shape))
     left = max(0, min(left - side // 2, picture.width - side))
     top = max(0, min(top - side // 2, picture.height - side))
@@ -28,9 +34,15 @@ def row(name: str, picture: Image.Image, truth: Array, cutouts: Mapping[str, Ima
     strip = Image.new("RGB", (_SHOWN * len(shown), _SHOWN + _LABEL), "white")
     draw = ImageDraw.Draw(strip)
     for place, (label, image) in enumerate(shown.items()):
-        crop = image.crop((left, top, left + side, top + side)).resize((_SHOWN, _SHOWN), Image.Resampling.LANCZOS)
+        crop = image.crop((left, top, left + side, top + side)).resize(
+            (_SHOWN, _SHOWN), Image.Resampling.LANCZOS
+        )
         strip.paste(_BACKDROP, (place * _SHOWN, _LABEL, (place + 1) * _SHOWN - 2, _SHOWN + _LABEL))
-        strip.paste(crop.crop((0, 0, _SHOWN - 2, _SHOWN)), (place * _SHOWN, _LABEL), crop.crop((0, 0, _SHOWN - 2, _SHOWN)))
+        strip.paste(
+            crop.crop((0, 0, _SHOWN - 2, _SHOWN)),
+            (place * _SHOWN, _LABEL),
+            crop.crop((0, 0, _SHOWN - 2, _SHOWN)),
+        )
         draw.text((place * _SHOWN + 2, 2), label, fill="black")
     return strip
 

@@ -10,7 +10,10 @@ def measure(stage: Stage) -> Figures:
     """Bytes by picture; the hard ones on our side alone."""
     times = stage.times(5, 2)
     plain = {f"{megapixels}": picture for megapixels, picture in stage.pictures.plain.items()}
-    hard = {f"{megapixels} {variant}": picture for (megapixels, variant), picture in stage.pictures.hard.items()}
+    hard = {
+        f"{megapixels} {variant}": picture
+        for (megapixels, variant), picture in stage.pictures.hard.items()
+    }
     figures: Figures = {}
     with stage.ours_starting() as ours:
         with watching(ours.process.pid) as watch:

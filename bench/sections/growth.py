@@ -28,7 +28,9 @@ def measure(stage: Stage) -> Figures:
             sent = send_all([kinds[i] for i in chosen], _AT_ONCE)
             figures["settled"].append(settled_pss(ours.process.pid))
             figures["statuses"].append(sent.statuses)
-            say(f"growth, batch {batch + 1} of {batches}: {figures['settled'][-1] / 1e6:.1f} MB, statuses {sent.statuses}")
+            say(
+                f"growth, batch {batch + 1} of {batches}: {figures['settled'][-1] / 1e6:.1f} MB, statuses {sent.statuses}"
+            )
     return figures
 
 

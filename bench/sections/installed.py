@@ -25,9 +25,18 @@ def measure(_: Stage) -> Figures:
 
 def _installed(lock: Path, site_packages: Path) -> dict[str, int]:
     names = {_normal(name) for name in re.findall(r"^([\w.-]+)==", lock.read_text(), re.MULTILINE)}
-    found = [package for package in distributions(path=[str(site_packages)]) if _normal(package.name) in names]
-    files = {Path(str(package.locate_file(file))) for package in found for file in package.files or ()}
-    return {"bytes": sum(file.stat().st_size for file in files if file.is_file()), "packages": len(found)}
+    found = [
+        package
+        for package in distributions(path=[str(site_packages)])
+        if _normal(package.name) in names
+    ]
+    files = {
+        Path(str(package.locate_file(file))) for package in found for file in package.files or ()
+    }
+    return {
+        "bytes": sum(file.stat().st_size for file in files if file.is_file()),
+        "packages": len(found),
+    }
 
 
 def _normal(name: str) -> str:

@@ -16,13 +16,21 @@ def measure(stage: Stage) -> Figures:
     with hard_limit(_LIMIT) as cgroup:
         if cgroup is None:
             say("limit: skipped")
-            return {"skipped": "No memory cgroup can be made here: it takes root and a kernel that counts memory."}
+            return {
+                "skipped": "No memory cgroup can be made here: it takes root and a kernel that counts memory."
+            }
         with stage.ours(**LOADED) as free, stage.ours(cgroup, **LOADED) as limited:
-            latency = {str(size): _latency(stage, free, limited, size) for size in stage.pictures.plain}
+            latency = {
+                str(size): _latency(stage, free, limited, size) for size in stage.pictures.plain
+            }
             loads: Figures = {}
             for count, megapixels in LOADS:
-                loads[f"{count} × {megapixels}"] = _load(free, limited, [stage.pictures.plain[megapixels]] * count)
-                say(f"limit, {count} × {megapixels} MP: {_summary(loads[f'{count} × {megapixels}'])}")
+                loads[f"{count} × {megapixels}"] = _load(
+                    free, limited, [stage.pictures.plain[megapixels]] * count
+                )
+                say(
+                    f"limit, {count} × {megapixels} MP: {_summary(loads[f'{count} × {megapixels}'])}"
+                )
             name = f"{INSIDE} × 24 mixed"
             loads[name] = _load(free, limited, stage.pictures.mixed(24, INSIDE))
             say(f"limit, {name}: {_summary(loads[name])}")

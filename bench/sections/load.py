@@ -45,13 +45,17 @@ def measure(stage: Stage) -> Figures:
         with stage.ours(**LOADED) as ours:
             peak, mixed = _peak(ours, stage.pictures.mixed(megapixels, INSIDE))
         inside[str(megapixels)] = {"peak": peak, **as_figures(mixed)}
-        say(f"load, {INSIDE} inside of {megapixels} MP, mixed: peak {peak / 1e6:.0f} MB, statuses {mixed.statuses}")
+        say(
+            f"load, {INSIDE} inside of {megapixels} MP, mixed: peak {peak / 1e6:.0f} MB, statuses {mixed.statuses}"
+        )
     return {"settings": LOADED, "loads": loads, "inside": inside}
 
 
 def send_at_once(server: Server, pictures: list[bytes]) -> Round:
     """Upload all the pictures at once."""
-    return send_all([partial(server.upload, picture) for picture in pictures], at_once=len(pictures))
+    return send_all(
+        [partial(server.upload, picture) for picture in pictures], at_once=len(pictures)
+    )
 
 
 def as_figures(sent: Round) -> Figures:
@@ -73,8 +77,12 @@ def _say(name: str, figures: Figures) -> None:
         for side in ("ours", "peer"):
             total = spread([sent["seconds"] for sent in sides[side]]).median
             latencies = [latency for sent in sides[side] for latency in sent["latencies"]]
-            parts.append(f"{side} {total:.1f} s (p50 {percentile(latencies, 50):.1f}, p95 {percentile(latencies, 95):.1f})")
-        times = ratio(*([sent["seconds"] for sent in sides[side]] for side in ("peer", "ours"))).median
+            parts.append(
+                f"{side} {total:.1f} s (p50 {percentile(latencies, 50):.1f}, p95 {percentile(latencies, 95):.1f})"
+            )
+        times = ratio(
+            *([sent["seconds"] for sent in sides[side]] for side in ("peer", "ours"))
+        ).median
         say(f"load, {name}, {burst}: {', '.join(parts)}: {times:.1f} times the throughput")
     ours_mb, peer_mb = (figures["peak"][side] / 1e6 for side in ("ours", "peer"))
     say(f"load, {name}: peak ours {ours_mb:.0f} MB, peer {peer_mb:.0f} MB")

@@ -28,12 +28,17 @@ def measure(stage: Stage) -> Figures:
         with tempfile.TemporaryDirectory() as empty:
             sample = _start(stage, starting, PYTHONPYCACHEPREFIX=empty, NUMBA_CACHE_DIR=empty)
         figures[name]["cold"].append(sample)
-        say(f"start, cold, {name}: ready after {sample['ready']:.1f} s, first answer after {sample['first_answer']:.1f} s")
+        say(
+            f"start, cold, {name}: ready after {sample['ready']:.1f} s, first answer after {sample['first_answer']:.1f} s"
+        )
     for _ in range(stage.times(3, 1)):
         for name, starting in sides.items():
             figures[name]["warm"].append(_start(stage, starting))
     for name in sides:
-        ready, first = (spread([sample[key] for sample in figures[name]["warm"]]).median for key in ("ready", "first_answer"))
+        ready, first = (
+            spread([sample[key] for sample in figures[name]["warm"]]).median
+            for key in ("ready", "first_answer")
+        )
         say(f"start, warm, {name}: ready after {ready:.2f} s, first answer after {first:.2f} s")
     return figures
 

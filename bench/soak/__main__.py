@@ -20,14 +20,23 @@ _RESULTS = Path(__file__).parent.parent / "results"
 
 def main() -> None:
     """Soak the service, write what came of it, and exit with 1 if anything was wrong."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description="Good and bad traffic for a while.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.soak", description="Good and bad traffic for a while."
+    )
     parser.add_argument("--minutes", type=int, default=10, help="minutes of traffic (default 10)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other requests (default 0)")
     parser.add_argument(
-        "--folder", type=Path, default=_RESULTS, help="where soak.md, soak.png and soak.json go (default bench/results)"
+        "--seed", type=int, default=0, help="another seed, other requests (default 0)"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=_RESULTS,
+        help="where soak.md, soak.png and soak.json go (default bench/results)",
     )
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("soak: stopped"))  # so that the service is stopped too
+    signal.signal(
+        signal.SIGTERM, lambda *_: sys.exit("soak: stopped")
+    )  # so that the service is stopped too
     measured_on = machine()
     results = {
         "date": datetime.now(UTC).date().isoformat(),

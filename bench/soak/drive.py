@@ -40,11 +40,16 @@ async def soak(minutes: int, seed: int) -> Figures:
     """Drive a service of its own for so many minutes of traffic, and tell what came of it."""
     pictures = make_pictures()
     named = files(pictures)
-    async with faulty_source({name: sends(with_length(b"%d" % len(file), file)) for name, file in named.items()}) as source:
+    async with faulty_source(
+        {name: sends(with_length(b"%d" % len(file), file)) for name, file in named.items()}
+    ) as source:
         with servers.ours({"BGR_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{source.port}"}) as service:
             await asyncio.to_thread(service.wait_until_ready)
             traffic = Traffic(named, TEST_DATA / "corpus", source.url)
-            async with Client(f"http://127.0.0.1:{service.port}") as client, KeptConnection(service.port) as kept:
+            async with (
+                Client(f"http://127.0.0.1:{service.port}") as client,
+                KeptConnection(service.port) as kept,
+            ):
                 drive = _Drive(client, kept, traffic, seed)
                 rests, peaks = [await drive.rest(service.process.pid)], []
                 for minute in range(1, minutes + 1):
@@ -53,8 +58,14 @@ async def soak(minutes: int, seed: int) -> Figures:
                     peaks.append(watch.peak)
                     rests.append(await drive.rest(service.process.pid))
                     wrong = sum(not outcome.right for outcome in drive.outcomes)
-                    say(f"minute {minute} of {minutes}: {rests[-1] / 1e6:.0f} MB at rest, {wrong} of {len(drive.outcomes)} wrong")
-            errors = [line for line in service.log.read_text(errors="replace").splitlines() if '"level": "error"' in line]
+                    say(
+                        f"minute {minute} of {minutes}: {rests[-1] / 1e6:.0f} MB at rest, {wrong} of {len(drive.outcomes)} wrong"
+                    )
+            errors = [
+                line
+                for line in service.log.read_text(errors="replace").splitlines()
+                if '"level": "error"' in line
+            ]
     return {
         "minutes": minutes,
         "seed": seed,
@@ -103,7 +114,9 @@ class _Drive:
                 return
             await asyncio.sleep(pause)
             self._last_burst_ended = float("inf")
-            await asyncio.gather(*(self._send(request, minute) for request in self._traffic.burst(self._bursting)))
+            await asyncio.gather(
+                *(self._send(request, minute) for request in self._traffic.burst(self._bursting))
+            )
             self._last_burst_ended = time.monotonic()
 
     async def _keep_asking(self, minute: int, until: float) -> None:
@@ -111,7 +124,9 @@ class _Drive:
             started = time.monotonic()
             request = self._kept.request
             code = await self._kept.send()
-            self.outcomes.append(Outcome(minute, request, code, code in request.right, time.monotonic() - started))
+            self.outcomes.append(
+                Outcome(minute, request, code, code in request.right, time.monotonic() - started)
+            )
             await asyncio.sleep(1 / _KEPT_PER_SECOND)
         self._kept.close()  # the rest between two minutes is longer than the service keeps an idle connection
 
@@ -126,13 +141,18 @@ class _Drive:
 def _figures(outcomes: list[Outcome], minutes: int) -> Figures:
     """Answers by kind and code, latencies by kind and by minute, and all that was wrong."""
     kinds = sorted({outcome.request.kind for outcome in outcomes})
-    of_kind = {kind: [outcome for outcome in outcomes if outcome.request.kind == kind] for kind in kinds}
-    good = [outcome for outcome in outcomes if " MP " in outcome.request.kind and outcome.code == "ok"]
+    of_kind = {
+        kind: [outcome for outcome in outcomes if outcome.request.kind == kind] for kind in kinds
+    }
+    good = [
+        outcome for outcome in outcomes if " MP " in outcome.request.kind and outcome.code == "ok"
+    ]
     return {
         "codes": {kind: dict(Counter(outcome.code for outcome in of_kind[kind])) for kind in kinds},
         "latency": {kind: _percentiles(of_kind[kind]) for kind in kinds},
         "good_by_minute": [
-            _percentiles([outcome for outcome in good if outcome.minute == minute + 1]) for minute in range(minutes)
+            _percentiles([outcome for outcome in good if outcome.minute == minute + 1])
+            for minute in range(minutes)
         ],
         "wrong": [
             {
@@ -151,4 +171,6 @@ def _figures(outcomes: list[Outcome], minutes: int) -> Figures:
 def _percentiles(outcomes: list[Outcome]) -> dict[str, float]:
     """p50, p95 and p99 of what was answered, in seconds."""
     seconds = [outcome.seconds for outcome in outcomes if outcome.code not in ("busy", LEFT)]
-    return {f"p{percent}": percentile(seconds, percent) for percent in (50, 95, 99)} if seconds else {}
+    return (
+        {f"p{percent}": percentile(seconds, percent) for percent in (50, 95, 99)} if seconds else {}
+    )

@@ -8,13 +8,13 @@ import httpx
 from PIL import Image
 
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Request
-from pipeline.errors import BackgroundRemovalError
+from serving.responses import STATUSES
 
 # A 200 whose picture is not whole or not as large as its headers say; whose bytes are not those that the same request got before;
 # and an answer in no shape that the service promises.
 BROKEN_PICTURE, OTHER_BYTES, NO_SUCH_ANSWER = "broken_picture", "other_bytes", "no_such_answer"
 
-_STATUSES = {error.code: error.status for error in BackgroundRemovalError.__subclasses__()}
+_STATUSES = {error.code: status for error, status in STATUSES.items()}
 
 # Seconds without a byte: far beyond the service's own deadline.
 _TIMEOUT = 60.0
@@ -26,7 +26,9 @@ class Client:
     def __init__(self, url: str) -> None:
         # Idle connections are given up before the service does (5 s), so that none ends just as it is used.
         limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
-        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=_TIMEOUT, limits=limits, trust_env=False
+        )
         self._checksums: dict[str, int] = {}
 
     async def __aenter__(self) -> "Client":
@@ -58,10 +60,14 @@ class Client:
             return _error_code(response.status_code, body)
         if not response.headers["Content-Type"].startswith("image/"):
             return "ok"
-        if not _is_whole(body, (int(response.headers["X-Width"]), int(response.headers["X-Height"]))):
+        if not _is_whole(
+            body, (int(response.headers["X-Width"]), int(response.headers["X-Height"]))
+        ):
             return BROKEN_PICTURE
         checksum = zlib.crc32(body)
-        return "ok" if self._checksums.setdefault(request.what, checksum) == checksum else OTHER_BYTES
+        return (
+            "ok" if self._checksums.setdefault(request.what, checksum) == checksum else OTHER_BYTES
+        )
 
 
 class KeptConnection:

@@ -15,14 +15,22 @@ def targets(results: Figures) -> Iterator[Target]:
     """What was wanted of the whole run."""
     wrong = [answer["code"] for answer in results["wrong"]]
     lost = sum(code in (LOST, BROKEN_OFF) for code in wrong)
-    yield _none("answers of 500, and errors in the log", wrong.count("internal_error") + len(results["errors"]))
+    yield _none(
+        "answers of 500, and errors in the log",
+        wrong.count("internal_error") + len(results["errors"]),
+    )
     yield _none("lost answers", lost)
-    yield _none("wrong answers of any other kind", len(wrong) - lost - wrong.count("internal_error"))
+    yield _none(
+        "wrong answers of any other kind", len(wrong) - lost - wrong.count("internal_error")
+    )
     rests = results["memory"]["rests"]
     if results["minutes"] > _SETTLED_AFTER:
         grown = rests[-1] - rests[_SETTLED_AFTER]
         yield Target(
-            f"growth after the first {_SETTLED_AFTER} minutes", f"≤ {_GROWTH / MB:.0f} MB", f"{grown / MB:.1f} MB", grown <= _GROWTH
+            f"growth after the first {_SETTLED_AFTER} minutes",
+            f"≤ {_GROWTH / MB:.0f} MB",
+            f"{grown / MB:.1f} MB",
+            grown <= _GROWTH,
         )
 
 

@@ -34,7 +34,9 @@ def _heading(results: Figures) -> str:
 def _memory(results: Figures) -> str:
     rests, peaks = results["memory"]["rests"], results["memory"]["peaks"]
     rows = [("start", f"{rests[0] / MB:.0f}", "", "", "", "")]
-    for minute, (rest, peak, latency) in enumerate(zip(rests[1:], peaks, results["good_by_minute"], strict=True), start=1):
+    for minute, (rest, peak, latency) in enumerate(
+        zip(rests[1:], peaks, results["good_by_minute"], strict=True), start=1
+    ):
         rows.append((str(minute), f"{rest / MB:.0f}", f"{peak / MB:.0f}", *_seconds(latency)))
     return (
         "## By minute\n\nAt rest: once all is answered, and after it a picture of 24 megapixels, for which the service gives back "
@@ -45,8 +47,14 @@ def _memory(results: Figures) -> str:
 
 
 def _kinds(results: Figures) -> str:
-    kinds = sorted(results["codes"], key=lambda kind: (" MP " not in kind, kind.split(" ", 1)[1:], _megapixels(kind)))
-    rows = [(kind, *_seconds(results["latency"][kind]), _counts(results["codes"][kind])) for kind in kinds]
+    kinds = sorted(
+        results["codes"],
+        key=lambda kind: (" MP " not in kind, kind.split(" ", 1)[1:], _megapixels(kind)),
+    )
+    rows = [
+        (kind, *_seconds(results["latency"][kind]), _counts(results["codes"][kind]))
+        for kind in kinds
+    ]
     return (
         "## By kind\n\nLatency of what was answered, `busy` apart; that of faulty sources is the time they take to fail. `left`: "
         "the caller did. `broken_off`: a slow reader was cut off while others waited for the memory.\n\n"
@@ -56,10 +64,18 @@ def _kinds(results: Figures) -> str:
 
 def _wrong(results: Figures) -> str:
     rows = [
-        (answer["minute"], answer["kind"], f"`{answer['what']}`", answer["code"], ", ".join(answer["right"]))
+        (
+            answer["minute"],
+            answer["kind"],
+            f"`{answer['what']}`",
+            answer["code"],
+            ", ".join(answer["right"]),
+        )
         for answer in results["wrong"][:_SHOWN]
     ]
-    return f"## Wrong\n\nThe first {_SHOWN} at most.\n\n" + table(("minute", "kind", "request", "answer", "right"), rows)
+    return f"## Wrong\n\nThe first {_SHOWN} at most.\n\n" + table(
+        ("minute", "kind", "request", "answer", "right"), rows
+    )
 
 
 def _megapixels(kind: str) -> float:
@@ -68,7 +84,9 @@ def _megapixels(kind: str) -> float:
 
 
 def _seconds(percentiles: Mapping[str, float]) -> tuple[str, str, str]:
-    p50, p95, p99 = (f"{percentiles[name]:.2f}" if name in percentiles else "" for name in ("p50", "p95", "p99"))
+    p50, p95, p99 = (
+        f"{percentiles[name]:.2f}" if name in percentiles else "" for name in ("p50", "p95", "p99")
+    )
     return p50, p95, p99
 
 

@@ -23,7 +23,15 @@ _SIZES = {"0.24": 30, "0.67": 25, "1.6": 20, "6": 10, "10.7": 6, "12": 5, "24": 
 _MAYBE_TOO_LARGE_FOR_WEBP = frozenset({"6", "10.7", "12", "24"})
 
 _DAMAGED_CODES = frozenset(
-    {"ok", "empty_source", "format_unsupported", "image_corrupt", "image_too_large", "no_subject_found", "unsupported_image_type"}
+    {
+        "ok",
+        "empty_source",
+        "format_unsupported",
+        "image_corrupt",
+        "image_too_large",
+        "no_subject_found",
+        "unsupported_image_type",
+    }
 )
 
 Random = np.random.Generator
@@ -51,13 +59,17 @@ class Request:
 def files(pictures: Pictures) -> dict[str, bytes]:
     """The good pictures by name, such as 0.24-plain and 12-cmyk."""
     plain = {f"{size:g}-plain": picture for size, picture in pictures.plain.items()}
-    return plain | {f"{size:g}-{variant}": picture for (size, variant), picture in pictures.hard.items()}
+    return plain | {
+        f"{size:g}-{variant}": picture for (size, variant), picture in pictures.hard.items()
+    }
 
 
 class Traffic:
     """Requests of every kind. The same generator, in the same state, draws the same one."""
 
-    def __init__(self, pictures: Mapping[str, bytes], corpus: Path, url: Callable[[str], str]) -> None:
+    def __init__(
+        self, pictures: Mapping[str, bytes], corpus: Path, url: Callable[[str], str]
+    ) -> None:
         """`pictures` are those of `files`; `url` says where one of them, or a fault of tests/support/faults.py, is to be had by its name.
 
         `corpus` is a folder of others' good, broken and hostile pictures; nothing of it is sent where it is not there.
@@ -84,7 +96,9 @@ class Traffic:
 
     def burst(self, random: Random) -> list[Request]:
         """Half as many again as the service lets inside, to be sent at once."""
-        requests = (self._picture("0.67-plain", {}, by_url=bool(random.integers(2))) for _ in range(24))
+        requests = (
+            self._picture("0.67-plain", {}, by_url=bool(random.integers(2))) for _ in range(24)
+        )
         return [replace(request, kind="burst of 24") for request in requests]
 
     def settling(self) -> list[Request]:
@@ -114,16 +128,26 @@ class Traffic:
 
     def _faulty(self, random: Random) -> Request:
         name = _one(random, list(FAULTS))
-        return Request("faulty source", name, frozenset({FAULTS[name][1]}), BY_URL, {"json": {"image_url": self._url(name)}})
+        return Request(
+            "faulty source",
+            name,
+            frozenset({FAULTS[name][1]}),
+            BY_URL,
+            {"json": {"image_url": self._url(name)}},
+        )
 
     def _mutated(self, random: Random) -> Request:
         seed = int(random.integers(2**32))
         damaged = mutated(self._originals, seed)
-        return Request("mutated file", f"{seed}", _DAMAGED_CODES, BY_UPLOAD, {"files": {"image": damaged}})
+        return Request(
+            "mutated file", f"{seed}", _DAMAGED_CODES, BY_UPLOAD, {"files": {"image": damaged}}
+        )
 
     def _of_the_corpus(self, random: Random) -> Request:
         file, right = _one(random, self._corpus)
-        return Request("corpus", file.name, right, BY_UPLOAD, {"files": {"image": file.read_bytes()}})
+        return Request(
+            "corpus", file.name, right, BY_UPLOAD, {"files": {"image": file.read_bytes()}}
+        )
 
     def _wrong_request(self, random: Random) -> Request:
         return _one(random, self._wrong)
@@ -135,13 +159,24 @@ class Traffic:
     def _impatient(self, random: Random) -> Request:
         """A caller who leaves at any moment: while it sends, while it waits, while its source stalls, while it reads."""
         request = _one(random, [self._good, self._faulty])(random)
-        return replace(request, kind="caller who leaves", right=request.right | {LEFT}, patience=1.5 * random.random() ** 2)
+        return replace(
+            request,
+            kind="caller who leaves",
+            right=request.right | {LEFT},
+            patience=1.5 * random.random() ** 2,
+        )
 
     def _slow_reader(self, random: Random) -> Request:
         """64 KB in 50 ms of an answer of many megabytes: it is cut off when others wait for the memory, or leaves at last."""
         name = _one(random, ["10.7-plain", "24-plain"])
         request = self._picture(name, {"crop": False, "background": "#ffffff"}, by_url=False)
-        return replace(request, kind="slow reader", right=request.right | {BROKEN_OFF, LEFT}, patience=15, pause=0.05)
+        return replace(
+            request,
+            kind="slow reader",
+            right=request.right | {BROKEN_OFF, LEFT},
+            patience=15,
+            pause=0.05,
+        )
 
 
 def _weighted(random: Random, weights: Mapping[T, int]) -> T:
@@ -163,14 +198,19 @@ def _options(random: Random) -> dict[str, Any]:
         "format": ["webp"],
         "background": ["#fff", "#12345680"],
     }
-    return {name: _one(random, values) for name, values in others.items() if random.random() < 1 / 3}
+    return {
+        name: _one(random, values) for name, values in others.items() if random.random() < 1 / 3
+    }
 
 
 def _corpus(folder: Path) -> Iterator[tuple[Path, frozenset[str]]]:
     """Its files, with their codes by its own table."""
     with (folder / "index.tsv").open() as table:
         for row in csv.DictReader(table, delimiter="\t"):
-            yield folder / row["path"], frozenset(row["expected_code"].replace("-", "ok").split("|"))
+            yield (
+                folder / row["path"],
+                frozenset(row["expected_code"].replace("-", "ok").split("|")),
+            )
 
 
 def _wrong_requests(photo: bytes) -> Iterator[Request]:
@@ -186,23 +226,68 @@ def _wrong_requests(photo: bytes) -> Iterator[Request]:
     yield wrong("invalid_request", "no URL", BY_URL, json={})
     yield wrong("invalid_request", "broken JSON", BY_URL, content=b'{"image_url":', headers=as_json)
     yield wrong("invalid_request", "deep JSON", BY_URL, content=b"[" * 30_000, headers=as_json)
-    yield wrong("invalid_request", "unknown field", BY_URL, json={"image_url": "http://example.com/", "size": 4})
-    yield wrong("invalid_request", "margin out of range", BY_UPLOAD, files={"image": photo}, data={"margin": 501})
-    yield wrong("invalid_request", "unknown option", BY_UPLOAD, files={"image": photo}, data={"size": 4})
-    yield wrong("invalid_request", "no file", BY_UPLOAD, files={"picture": photo})
-    yield wrong("invalid_request", "two files", BY_UPLOAD, files=[("image", photo), ("image", photo)])
     yield wrong(
-        "invalid_request", "broken form", BY_UPLOAD, content=b"--x\r\n", headers={"Content-Type": "multipart/form-data; boundary=x"}
+        "invalid_request",
+        "unknown field",
+        BY_URL,
+        json={"image_url": "http://example.com/", "size": 4},
     )
-    yield wrong("unsupported_media_type", "text", BY_URL, content=b"{}", headers={"Content-Type": "text/plain"})
-    yield wrong("unsupported_media_type", "a bare picture", BY_UPLOAD, content=photo, headers={"Content-Type": "image/jpeg"})
-    yield wrong("request_too_large", "64 KB of JSON and more", BY_URL, json={"image_url": "x" * 65_536})
-    yield wrong("request_too_large", "an upload of 21 MB", BY_UPLOAD, files={"image": bytes(21_000_000)})
+    yield wrong(
+        "invalid_request",
+        "margin out of range",
+        BY_UPLOAD,
+        files={"image": photo},
+        data={"margin": 501},
+    )
+    yield wrong(
+        "invalid_request", "unknown option", BY_UPLOAD, files={"image": photo}, data={"size": 4}
+    )
+    yield wrong("invalid_request", "no file", BY_UPLOAD, files={"picture": photo})
+    yield wrong(
+        "invalid_request", "two files", BY_UPLOAD, files=[("image", photo), ("image", photo)]
+    )
+    yield wrong(
+        "invalid_request",
+        "broken form",
+        BY_UPLOAD,
+        content=b"--x\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    yield wrong(
+        "unsupported_media_type",
+        "text",
+        BY_URL,
+        content=b"{}",
+        headers={"Content-Type": "text/plain"},
+    )
+    yield wrong(
+        "unsupported_media_type",
+        "a bare picture",
+        BY_UPLOAD,
+        content=photo,
+        headers={"Content-Type": "image/jpeg"},
+    )
+    yield wrong(
+        "request_too_large", "64 KB of JSON and more", BY_URL, json={"image_url": "x" * 65_536}
+    )
+    yield wrong(
+        "request_too_large", "an upload of 21 MB", BY_UPLOAD, files={"image": bytes(21_000_000)}
+    )
     yield wrong("empty_source", "an empty file", BY_UPLOAD, files={"image": b""})
     yield wrong("unsupported_image_type", "a page", BY_UPLOAD, files={"image": b"<!doctype html>"})
-    yield wrong("image_corrupt", "half a photo", BY_UPLOAD, files={"image": photo[: len(photo) // 2]})
+    yield wrong(
+        "image_corrupt", "half a photo", BY_UPLOAD, files={"image": photo[: len(photo) // 2]}
+    )
     yield wrong("invalid_url", "ftp", BY_URL, json={"image_url": "ftp://example.com/x.jpg"})
     yield wrong("not_found", "no such path", "/remove-foreground")
     yield wrong("method_not_allowed", "GET", BY_UPLOAD, method="GET")
-    yield from map(url, ("http://127.0.0.1/", "http://169.254.169.254/latest/", "http://[::1]/", "http://10.0.0.1/x.png"))
+    yield from map(
+        url,
+        (
+            "http://127.0.0.1/",
+            "http://169.254.169.254/latest/",
+            "http://[::1]/",
+            "http://10.0.0.1/x.png",
+        ),
+    )
     yield from map(url, ("http://0x7f000001/", "http://localhost/", "http://me@example.com/"))

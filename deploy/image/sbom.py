@@ -37,19 +37,43 @@ print(json.dumps({
 
 def inventory(engine: str, image: str) -> Any:
     """What is in the image. Raises CalledProcessError."""
-    command = [engine, "run", "--rm", "--network=none", "--entrypoint=python", image, "-c", INVENTORY]
+    command = [
+        engine,
+        "run",
+        "--rm",
+        "--network=none",
+        "--entrypoint=python",
+        image,
+        "-c",
+        INVENTORY,
+    ]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 def components(found: Any) -> Iterator[Component]:
     """An image's parts, as CycloneDX names them."""
     for entry in found["debian"]:
-        purl = PackageURL("deb", "debian", entry["Package"], entry["Version"], {"arch": entry["Architecture"]})
-        yield Component(name=entry["Package"], version=entry["Version"], type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
+        purl = PackageURL(
+            "deb", "debian", entry["Package"], entry["Version"], {"arch": entry["Architecture"]}
+        )
+        yield Component(
+            name=entry["Package"],
+            version=entry["Version"],
+            type=ComponentType.LIBRARY,
+            purl=purl,
+            bom_ref=str(purl),
+        )
     for name, version, licence in found["python"]:
         purl = PackageURL("pypi", None, name.lower().replace("_", "-"), version)
         licences = [DisjunctiveLicense(name=licence)] if licence else []
-        yield Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl), licenses=licences)
+        yield Component(
+            name=name,
+            version=version,
+            type=ComponentType.LIBRARY,
+            purl=purl,
+            bom_ref=str(purl),
+            licenses=licences,
+        )
     for name, version, digest in found["models"]:
         yield Component(
             name=name,

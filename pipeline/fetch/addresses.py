@@ -38,7 +38,9 @@ _SPECIAL_V4 = tuple(
     )
 )
 
-_GLOBAL_UNICAST_V6 = IPv6Network("2000::/3")  # RFC 4291, IANA IPv6 Global Unicast Address Assignments
+_GLOBAL_UNICAST_V6 = IPv6Network(
+    "2000::/3"
+)  # RFC 4291, IANA IPv6 Global Unicast Address Assignments
 
 # RFC 6052, section 2.1: the last 32 bits are the IPv4 address that a translator connects to. The prefix
 # for local use, 64:ff9b:1::/48 (RFC 8215), is not judged like this: where it embeds the address is not known.

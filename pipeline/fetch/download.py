@@ -25,7 +25,7 @@ from pipeline.errors import (
     UnsupportedEncoding,
 )
 from pipeline.fetch.network import GuardedNetwork, Resolver, SystemResolver
-from pipeline.fetch.read_limit import MeteredStream
+from pipeline.fetch.read_limit import LimitedStream
 from pipeline.fetch.url import HostPort, SourceURL, follow, parse_source_url
 
 MAX_REDIRECTS = 3
@@ -100,7 +100,9 @@ class Downloader:
         """Wait for no look-up any longer. Connections end with their downloads."""
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
-    async def _get(self, source: SourceURL, reserve: Reserve, countdown: "_Countdown") -> bytes | str:
+    async def _get(
+        self, source: SourceURL, reserve: Reserve, countdown: "_Countdown"
+    ) -> bytes | str:
         """One hop: the image's bytes, or the Location that a redirect names."""
         async with countdown.running():
             with _translated():
@@ -113,24 +115,31 @@ class Downloader:
                 raise SourceUnreachable(f"The source failed with status {response.status_code}.")
             if response.status_code != 200:
                 raise SourceHTTPError(response.status_code)
-            if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            if response.headers.get("content-encoding", "identity").strip().lower() not in (
+                "",
+                "identity",
+            ):
                 raise UnsupportedEncoding
             return await self._read(response, reserve, countdown)
         finally:
             await response.aclose()
 
-    async def _read(self, response: httpx.Response, reserve: Reserve, countdown: "_Countdown") -> bytes:
+    async def _read(
+        self, response: httpx.Response, reserve: Reserve, countdown: "_Countdown"
+    ) -> bytes:
         declared = response.headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_bytes:
             raise SourceTooLarge(self._max_bytes)
-        stream: MeteredStream = response.extensions["network_stream"]
-        stream.meter.start_body(self._max_bytes)
+        stream: LimitedStream = response.extensions["network_stream"]
+        stream.read_limit.start_body(self._max_bytes)
         body, chunks = io.BytesIO(), response.aiter_raw()
         while True:
             async with countdown.running():
                 with _translated():
                     chunk = await anext(chunks, b"")
-                await asyncio.sleep(0)  # a source of tiny chunks must not keep the event loop to itself
+                await asyncio.sleep(
+                    0
+                )  # a source of tiny chunks must not keep the event loop to itself
             if not chunk:
                 return body.getvalue()  # CPython shares the buffer with it, and copies nothing
             if body.tell() + len(chunk) > self._max_bytes:
@@ -182,23 +191,35 @@ class _Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request without a body. Raises httpcore's errors, and what the network raises."""
         url = httpcore.URL(
-            scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
         )
-        connection = httpcore.AsyncHTTPConnection(url.origin, self._tls, network_backend=self._network)
+        connection = httpcore.AsyncHTTPConnection(
+            url.origin, self._tls, network_backend=self._network
+        )
         try:
-            response = await connection.handle_async_request(httpcore.Request(request.method, url, headers=request.headers.raw))
+            response = await connection.handle_async_request(
+                httpcore.Request(request.method, url, headers=request.headers.raw)
+            )
         except BaseException:
             await connection.aclose()
             raise
         return httpx.Response(
-            response.status, headers=response.headers, stream=_Body(response, connection), extensions=response.extensions
+            response.status,
+            headers=response.headers,
+            stream=_Body(response, connection),
+            extensions=response.extensions,
         )
 
 
 class _Body(httpx.AsyncByteStream):
     """A response's body as it arrives; closing it closes the connection."""
 
-    def __init__(self, response: httpcore.Response, connection: httpcore.AsyncHTTPConnection) -> None:
+    def __init__(
+        self, response: httpcore.Response, connection: httpcore.AsyncHTTPConnection
+    ) -> None:
         self._response = response
         self._connection = connection
 
@@ -213,7 +234,12 @@ class _Body(httpx.AsyncByteStream):
 def _request(source: SourceURL) -> httpx.Request:
     return httpx.Request(
         "GET",
-        httpx.URL(scheme=source.scheme, host=source.host, port=source.port, raw_path=source.target.encode()),
+        httpx.URL(
+            scheme=source.scheme,
+            host=source.host,
+            port=source.port,
+            raw_path=source.target.encode(),
+        ),
         headers={
             "User-Agent": "background-remover",
             "Accept": "image/*",

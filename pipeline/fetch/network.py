@@ -19,7 +19,7 @@ import httpcore
 
 from pipeline.errors import SourceUnreachable, URLNotAllowed
 from pipeline.fetch.addresses import Address, is_public
-from pipeline.fetch.read_limit import Meter, MeteredStream
+from pipeline.fetch.read_limit import LimitedStream, ReadLimit
 from pipeline.fetch.url import HostPort
 
 # Seconds between two attempts to connect: RFC 8305, section 5, "Connection Attempt Delay".
@@ -49,7 +49,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> MeteredStream:
+    ) -> LimitedStream:
         """Look `host` up once, unless it is an address, and connect to one of its addresses.
 
         The last three parameters are httpcore's and not used: the caller cancels what takes too long.
@@ -60,7 +60,7 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         addresses = await self._addresses(host, port)
         if (host, port) not in self._allowed and not all(map(is_public, addresses)):
             raise URLNotAllowed
-        return MeteredStream(SocketStream(await connect_to_first(addresses, port)), Meter())
+        return LimitedStream(SocketStream(await connect_to_first(addresses, port)), ReadLimit())
 
     async def _addresses(self, host: str, port: int) -> Sequence[Address]:
         try:
@@ -108,7 +108,9 @@ async def connect_to_first(addresses: Sequence[Address], port: int) -> socket.so
             if waiting:
                 racing.add(asyncio.create_task(_connect(waiting.popleft(), port)))
             delay = ATTEMPT_DELAY if waiting else None
-            ended, _ = await asyncio.wait(racing, timeout=delay, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait(
+                racing, timeout=delay, return_when=asyncio.FIRST_COMPLETED
+            )
             for attempt in ended:
                 racing.discard(attempt)
                 try:
@@ -126,12 +128,16 @@ async def connect_to_first(addresses: Sequence[Address], port: int) -> socket.so
 def interleave(addresses: Sequence[Address]) -> list[Address]:
     """Order addresses by turns of their families, the first one's family first (RFC 8305, section 4)."""
     versions = dict.fromkeys(address.version for address in addresses)
-    families = ([address for address in addresses if address.version == version] for version in versions)
+    families = (
+        [address for address in addresses if address.version == version] for version in versions
+    )
     return [address for turn in zip_longest(*families) for address in turn if address is not None]
 
 
 async def _connect(address: Address, port: int) -> socket.socket:
-    connection = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
+    connection = socket.socket(
+        socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM
+    )
     try:
         connection.setblocking(False)
         await asyncio.get_running_loop().sock_connect(connection, (str(address), port))
@@ -170,7 +176,10 @@ class SocketStream(httpcore.AsyncNetworkStream):
         self._socket.close()
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Return this connection, encrypted, with a certificate that is for `server_hostname`.
 
@@ -195,10 +204,14 @@ class _TLSStream(httpcore.AsyncNetworkStream):
     asyncio's own TLS may close its socket long after it was told to.
     """
 
-    def __init__(self, stream: SocketStream, ssl_context: ssl.SSLContext, server_hostname: str | None) -> None:
+    def __init__(
+        self, stream: SocketStream, ssl_context: ssl.SSLContext, server_hostname: str | None
+    ) -> None:
         self._stream = stream
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = ssl_context.wrap_bio(self._received, self._to_send, server_hostname=server_hostname)
+        self._tls = ssl_context.wrap_bio(
+            self._received, self._to_send, server_hostname=server_hostname
+        )
 
     async def handshake(self) -> None:
         """Agree on keys, and check the certificate."""

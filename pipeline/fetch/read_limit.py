@@ -1,6 +1,8 @@
-"""Connections that count what is read from them: status lines, headers, chunk sizes and trailers as well as bodies.
+"""Limits how many bytes are read from a source's connection.
 
-httpx bounds none of these: a source may send interim responses (1xx) or extensions of chunks for ever.
+httpx bounds neither headers nor framing: a source may send interim responses (1xx) or chunk
+extensions forever. The limit counts status lines, headers, chunk sizes and trailers as well as the
+body.
 """
 
 import ssl
@@ -9,49 +11,51 @@ import httpcore
 
 from pipeline.errors import SourceTooLarge, SourceUnreachable
 
-# Before a response's headers are complete; servers refuse more than 8 to 64 KB of their own clients.
+# The limit before a response's body. Servers accept 8 to 64 KB of headers from their own clients.
 HEADER_BYTES = 64 * 1024
 
 
-class Meter:
-    """How many bytes may still be read from one connection: HEADER_BYTES before the body, `limit` more with it."""
+class ReadLimit:
+    """The bytes that one connection may still deliver: HEADER_BYTES, then `limit` with the body."""
 
     def __init__(self) -> None:
         self._left = HEADER_BYTES
         self._limit: int | None = None
 
     def start_body(self, limit: int) -> None:
-        """Allow `limit` bytes more."""
+        """Allow `limit` more bytes."""
         self._left += limit
         self._limit = limit
 
-    def room(self, wanted: int) -> int:
+    def clamp(self, wanted: int) -> int:
         """Return how many of `wanted` bytes may be read, at least one.
 
-        Raises SourceUnreachable if there is no room before the body, SourceTooLarge if there is none in it.
+        Raises SourceUnreachable if the limit is reached before the body, SourceTooLarge within it.
         """
         if self._left:
             return min(wanted, self._left)
         if self._limit is None:
-            raise SourceUnreachable(f"The source sent more than {HEADER_BYTES:,} bytes before the image.")
+            raise SourceUnreachable(
+                f"The source sent more than {HEADER_BYTES:,} bytes before the image."
+            )
         raise SourceTooLarge(self._limit)
 
     def count(self, size: int) -> None:
-        """Take `size` bytes that were read from what is left."""
+        """Subtract `size` bytes that were read."""
         self._left -= size
 
 
-class MeteredStream(httpcore.AsyncNetworkStream):
-    """A connection that is read up to its meter's end and no further."""
+class LimitedStream(httpcore.AsyncNetworkStream):
+    """A connection that is read no further than its limit."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, meter: Meter) -> None:
+    def __init__(self, stream: httpcore.AsyncNetworkStream, read_limit: ReadLimit) -> None:
         self._stream = stream
-        self.meter = meter
+        self.read_limit = read_limit
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return at least a byte, or none at the connection's end. Raises what Meter.room raises."""
-        data = await self._stream.read(self.meter.room(max_bytes), timeout)
-        self.meter.count(len(data))
+        """Return at least one byte, or none at the end. Raises what ReadLimit.clamp raises."""
+        data = await self._stream.read(self.read_limit.clamp(max_bytes), timeout)
+        self.read_limit.count(len(data))
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -63,11 +67,15 @@ class MeteredStream(httpcore.AsyncNetworkStream):
         await self._stream.aclose()
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> "MeteredStream":
-        """The same connection, encrypted; what is read from it counts decrypted."""
-        return MeteredStream(await self._stream.start_tls(ssl_context, server_hostname, timeout), self.meter)
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> "LimitedStream":
+        """Return this connection, encrypted. The limit then counts decrypted bytes."""
+        stream = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return LimitedStream(stream, self.read_limit)
 
     def get_extra_info(self, info: str) -> object:
-        """What the connection says of itself."""
+        """Return what the underlying connection knows about `info`."""
         return self._stream.get_extra_info(info)

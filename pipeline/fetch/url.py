@@ -31,11 +31,13 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 
 # IANA Special-Use Domain Names (RFC 6761 and later).
-_SPECIAL_USE_DOMAINS = frozenset({"alt", "arpa", "example", "invalid", "local", "localhost", "onion", "test"})
-# The suffixes of clouds, clusters, containers and routers.
-_PRIVATE_SUFFIXES = frozenset({"cluster", "consul", "corp", "docker", "home", "internal", "intranet", "lan"}) | frozenset(
-    {"localdomain", "mail", "private", "svc", "workgroup"}
+_SPECIAL_USE_DOMAINS = frozenset(
+    {"alt", "arpa", "example", "invalid", "local", "localhost", "onion", "test"}
 )
+# The suffixes of clouds, clusters, containers and routers.
+_PRIVATE_SUFFIXES = frozenset(
+    {"cluster", "consul", "corp", "docker", "home", "internal", "intranet", "lan"}
+) | frozenset({"localdomain", "mail", "private", "svc", "workgroup"})
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,9 @@ def parse_source_url(text: str, allowed_private: Collection[HostPort] = ()) -> S
     scheme = match["scheme"].lower()
     url = SourceURL(
         scheme=scheme,
-        host=normalise_host(authority["host"]),
+        host=normalize_host(authority["host"]),
         port=_parse_port(authority["port"], _DEFAULT_PORTS[scheme]),
-        target=_normalise_target(match["target"]),
+        target=_normalize_target(match["target"]),
     )
     if (url.host, url.port) not in allowed_private:
         _require_public(url)
@@ -118,7 +120,7 @@ def _parse_port(digits: str | None, default: int) -> int:
     return int(digits)
 
 
-def normalise_host(host: str) -> str:
+def normalize_host(host: str) -> str:
     """A host, an IPv6 address in brackets, in the form that is compared and asked for: ASCII, lower case, no final dot.
 
     Raises InvalidURL for what is no host, URLNotAllowed for one with a percent sign.
@@ -148,7 +150,7 @@ def normalise_host(host: str) -> str:
     return name
 
 
-def _normalise_target(target: str) -> str:
+def _normalize_target(target: str) -> str:
     # Everything that a URL may hold stays as it is, a percent sign too; the rest (spaces, other alphabets) is encoded.
     encoded = quote(target, safe="%/?:@!$&'()*+,;=~-._[]")
     return encoded if encoded.startswith("/") else f"/{encoded}"
@@ -163,5 +165,9 @@ def _require_public(url: SourceURL) -> None:
             raise URLNotAllowed
         return
     labels = url.host.split(".")
-    if _NUMBER.fullmatch(labels[-1]) or len(labels) < 2 or labels[-1] in _SPECIAL_USE_DOMAINS | _PRIVATE_SUFFIXES:
+    if (
+        _NUMBER.fullmatch(labels[-1])
+        or len(labels) < 2
+        or labels[-1] in _SPECIAL_USE_DOMAINS | _PRIVATE_SUFFIXES
+    ):
         raise URLNotAllowed

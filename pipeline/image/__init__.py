@@ -1,0 +1,16 @@
+"""Bytes -> pixels -> bytes.
+
+formats.py           which of the seven formats is this?
+decode.py            bytes -> SourceImage
+headers/             what a file declares, read from its structure before decoding
+bytes_per_pixel.py   the memory that decoding will need
+decoder_limits.py    bounds on what the header hides
+pillow_errors.py     Pillow's exceptions -> ours
+color.py             -> 8-bit sRGB and alpha
+webp.py              decodes WebP by libwebp
+source_image.py      the decoded image
+strips.py            full-resolution work in parallel
+box.py               a rectangle
+encode.py            SourceImage and alpha -> PNG or WebP
+png.py               writes PNG in strips
+"""

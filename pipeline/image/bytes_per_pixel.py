@@ -25,7 +25,11 @@ def bytes_per_pixel(image: Image.Image, kind: str, data: bytes, is_turned: bool)
         # libavif's RGB and Pillow's copy of it, beside the planes.
         return 2 * _IMAGE + avif.plane_bytes(data, image.size) / (image.width * image.height)
     if kind == "TIFF":
-        unpacked = tiff.unpacked_bytes(data, tiff_tags(image)) / (image.width * image.height) if is_read_by_libtiff(image) else 0
+        unpacked = (
+            tiff.unpacked_bytes(data, tiff_tags(image)) / (image.width * image.height)
+            if is_read_by_libtiff(image)
+            else 0
+        )
         # Pillow turns a TIFF while it loads it, into a second image, after libtiff has let go of its part.
         return _IMAGE + (max(unpacked, _IMAGE) if is_turned else unpacked)
     return _IMAGE

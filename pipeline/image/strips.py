@@ -1,4 +1,7 @@
-"""Full-resolution work in strips of rows or columns, on every processor: no step then needs a second copy of an image."""
+"""Full-resolution work in strips of rows or columns, on every processor.
+
+No step then needs a second copy of an image.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,39 +10,43 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# A megabyte of RGBA: what a strip is made into, step by step, stays in the processor's cache.
+# One megabyte of RGBA, so that the intermediate results of a strip stay in the processor's cache.
 _STRIP_PIXELS = 1 << 18
 
 
 class Strips:
-    """The threads that work on strips, made once and handed down."""
+    """A pool of threads that work on strips. Created once and handed down."""
 
     def __init__(self, threads: int) -> None:
-        """Start `threads` threads; with one, all work stays in the thread that asks for it."""
+        """Start `threads` threads. With 1, the calling thread does all the work."""
         self._pool: ThreadPoolExecutor | None = None
         if threads > 1:
             self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strip")
-            # All of them start now: when memory is short there may be no other.
+            # Start all threads now: once memory is short, a thread may fail to start.
             all_started = threading.Barrier(threads + 1)
             for _ in range(threads):
                 self._pool.submit(all_started.wait)
             all_started.wait()
 
     def map(self, work: Callable[[int, int], T], lines: int, pixels_per_line: int) -> Iterator[T]:
-        """Call `work(first, end)` for every strip of `lines` lines (rows or columns), and yield what it returns, in order.
+        """Call `work(first, end)` for each strip of `lines` rows or columns; yield the results.
 
-        Pillow, ISA-L and NumPy let other threads run while they work, so several strips are under way at a time.
+        The results come in order. Strips run in parallel because Pillow, ISA-L and NumPy release
+        the GIL.
         """
         height = max(1, _STRIP_PIXELS // pixels_per_line)
         starts = range(0, lines, height)
         ends = [min(start + height, lines) for start in starts]
-        yield from map(work, starts, ends) if self._pool is None or len(ends) == 1 else self._pool.map(work, starts, ends)
+        if self._pool is None or len(ends) == 1:
+            yield from map(work, starts, ends)
+        else:
+            yield from self._pool.map(work, starts, ends)
 
     def for_each(self, work: Callable[[int, int], None], lines: int, pixels_per_line: int) -> None:
-        """Call `work(first, end)` for every strip, and return once all are done. Raises what `work` raises."""
+        """Call `work(first, end)` for each strip and wait for all. Raises what `work` raises."""
         for _ in self.map(work, lines, pixels_per_line):
             pass
 
 
-# Strips one after another, in the thread that asks.
+# All strips in sequence, in the calling thread.
 SERIAL = Strips(1)

@@ -53,7 +53,10 @@ def _first_frame(data: bytes) -> tuple[int, int, bytes]:
     for _ in range(_MOST_CHUNKS):
         end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "little")
         if data[at : at + 4] == b"ANMF":
-            left, top = (2 * int.from_bytes(data[at + offset : at + offset + 3], "little") for offset in (8, 11))
+            left, top = (
+                2 * int.from_bytes(data[at + offset : at + offset + 3], "little")
+                for offset in (8, 11)
+            )
             # The frame's own chunks, behind the header of an image that may have an alpha plane and has the frame's size.
             chunks = b"VP8X\x0a\0\0\0\x10\0\0\0" + data[at + 14 : at + 20] + data[at + 24 : end]
             return left, top, b"RIFF" + (len(chunks) + 4).to_bytes(4, "little") + b"WEBP" + chunks

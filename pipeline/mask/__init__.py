@@ -1,0 +1,9 @@
+"""Pixels -> alpha.
+
+segmenter.py    the interface of every model
+u2netp.py       the default model
+rembg.py        any of rembg's models
+components.py   the mask of the chosen subject
+upsample.py     the mask at full resolution
+refine.py       the edge, by the image's own colors
+"""

@@ -1,7 +1,7 @@
-"""Prediction -> the mask of the chosen subject, by connected components. Pure numpy and scipy.
+"""Prediction -> mask of the chosen subject, by connected components. Pure NumPy and SciPy.
 
-A component is an 8-connected region of cells at least half as salient as the most salient visible one. The soft edge around the
-components, down to the last cell above 0, belongs to the component nearest to it.
+A component is an 8-connected region of cells at least half as salient as the most salient visible
+cell. The soft edge around the components, every other cell above 0, belongs to the nearest one.
 """
 
 from dataclasses import dataclass
@@ -14,98 +14,126 @@ from scipy import ndimage
 from pipeline.errors import NoSubjectFound
 from pipeline.mask.segmenter import Prediction
 
-# `all` keeps the parts of at least this share of the largest part's area (the contract).
-SMALLEST_PART = 0.01
+# `all` keeps the parts of at least this share of the largest part's area. It is the API's promise.
+MIN_PART_SHARE = 0.01
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
 
-# A picture whose neighbours are this unlike is noise: von Neumann's ratio (1941), halved, is 1 for white noise, 0.85 or more for it
-# after the reduction to 320 × 320; at most 0.3 for photographs, 0.49 for drawings, and 0.77 for a dithered photograph, among 700
-# test images. The model's own certainty does not tell: on noise it peaks anywhere from 0.01 to 0.99.
+# Above this ratio of the variance between neighbors to twice the overall variance, an image is
+# noise. The ratio is von Neumann's (1941), halved: 1 for white noise, and at least 0.85 for noise
+# reduced to 320 × 320. Among 700 test images it was at most 0.3 for photographs, 0.49 for drawings
+# and 0.77 for a dithered photograph. The model's own certainty does not separate them: on noise it
+# peaks anywhere from 0.01 to 0.99.
 _NOISE_RATIO = 0.82
 
 
 @dataclass(frozen=True)
 class Subject:
-    """`mask`: uint8 (height, width) of the model's size, 0 outside the chosen parts. `confidence`: 0 to 1, or None if unknown."""
+    """The chosen subject.
+
+    `mask` is uint8 (height, width) of the model's size, 0 outside the chosen parts. `confidence`
+    is 0 to 1, or None if the model does not report a peak.
+    """
 
     mask: NDArray[np.uint8]
     confidence: float | None
 
 
-def select(
+def select_subject(
     prediction: Prediction,
-    small: NDArray[np.uint8],
+    model_image: NDArray[np.uint8],
     visible: NDArray[np.uint8] | None,
     parts: Literal["largest", "all"],
 ) -> Subject:
-    """Keep the largest component, or every part of at least 1 % of its area.
+    """Keep the largest component, or all that have at least 1 % of its area.
 
-    `small` is the picture the model saw, uint8 (height, width, 3); `visible` the source's own alpha at that size, uint8
-    (height, width), or None if opaque. The confidence is the mean probability that the model gave to the kept components' cells
-    before the mask was stretched: near 1 for a clear subject, under 0.1 where the stretch has made a subject of next to nothing.
-    The confidence is None if the prediction has no peak.
+    `model_image` is the model's input, uint8 (height, width, 3). `visible` is the source's own
+    alpha at that size, uint8 (height, width), or None if it is opaque.
 
-    Raises NoSubjectFound for a picture of one colour, for noise, and where nothing salient is visible. Other weak pictures
-    (gradients, textures) are answered with a low confidence: tests on 600 images found faint but real subjects among them.
+    The confidence is the mean probability of the kept components' cells, before normalization:
+    confidence = mean(mask / 255) · peak. It is near 1 for a clear subject, and under 0.1 where the
+    normalization made a subject of next to nothing.
+
+    Raises NoSubjectFound for an image of one color, for noise, and if nothing salient is visible.
+    Other faint subjects (gradients, textures) are returned with a low confidence: among 600 test
+    images some were real.
     """
-    if _is_featureless(small):
+    if _is_featureless(model_image):
         raise NoSubjectFound
-    mask = prediction.mask if visible is None else _stretch_to_visible(prediction.mask, visible)
-    salient = mask if visible is None else (mask * (visible / np.float32(255))).astype(np.uint8)
+    mask = prediction.mask
+    salient = mask
+    if visible is not None:
+        mask = _normalize_to_visible(mask, visible)
+        salient = (mask * (visible / np.float32(255))).astype(np.uint8)
     if not salient.any():
         raise NoSubjectFound
     labels, count = ndimage.label(salient * 2.0 >= salient.max(), _EIGHT_CONNECTED)
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    kept = areas >= SMALLEST_PART * areas.max() if parts == "all" else np.arange(count) == areas.argmax()
+    if parts == "all":
+        kept = areas >= MIN_PART_SHARE * areas.max()
+    else:
+        kept = np.arange(count) == areas.argmax()
     core = np.concatenate(([False], kept))[labels]
-    near_kept, near_dropped = _nearest(mask, labels, kept)
-    # With `all`, what is too faint to be a part of its own (no cell of it is half as salient as the peak) stays as it is.
+    near_kept, near_dropped = _assign_cells(mask, labels, kept)
+    # With `all`, a region too faint to contain a component (no cell reaches half the peak) stays.
     chosen = np.where(near_kept if parts == "largest" else ~near_dropped, mask, np.uint8(0))
-    confidence = None if prediction.peak is None else float(mask[core].mean()) / 255 * prediction.peak
+    confidence = None
+    if prediction.peak is not None:
+        confidence = float(mask[core].mean()) / 255 * prediction.peak
     return Subject(chosen, confidence)
 
 
-def _is_featureless(small: NDArray[np.uint8]) -> bool:
-    if (small == small[0, 0]).all():
+def _is_featureless(model_image: NDArray[np.uint8]) -> bool:
+    """Whether an image is of one color, or noise by von Neumann's ratio."""
+    if (model_image == model_image[0, 0]).all():
         return True
-    channels = small.transpose(2, 0, 1).astype(np.float32, order="C")
+    channels = model_image.transpose(2, 0, 1).astype(np.float32, order="C")
     variance = channels.var(axis=(1, 2)).sum()
-    differences = (np.diff(channels, axis=1).var(axis=(1, 2)) + np.diff(channels, axis=2).var(axis=(1, 2))).sum() / 2
-    return bool(differences > _NOISE_RATIO * 2 * variance)
+    down = np.diff(channels, axis=1).var(axis=(1, 2))
+    across = np.diff(channels, axis=2).var(axis=(1, 2))
+    between_neighbors = (down + across).sum() / 2
+    return bool(between_neighbors > _NOISE_RATIO * 2 * variance)
 
 
-def _stretch_to_visible(mask: NDArray[np.uint8], visible: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scale the mask so that its most salient visible cell is 255: what the source hides must not make the rest faint."""
+def _normalize_to_visible(mask: NDArray[np.uint8], visible: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale the mask so that its most salient visible cell is 255.
+
+    Otherwise a salient cell that the source hides would make all visible ones faint.
+    """
     greatest = int(mask[visible > 0].max(initial=0))
     if greatest == 0:
         raise NoSubjectFound
-    stretched: NDArray[np.uint8] = np.minimum(mask * (255.0 / greatest), 255).astype(np.uint8)
-    return stretched
+    normalized: NDArray[np.uint8] = np.minimum(mask * (255.0 / greatest), 255).astype(np.uint8)
+    return normalized
 
 
-def _nearest(
+def _assign_cells(
     mask: NDArray[np.uint8], labels: NDArray[np.signedinteger[Any]], kept: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which cells belong to the kept components, and which to the dropped ones: (height, width) each.
+    """Return which cells belong to kept components and which to dropped ones, (height, width).
 
-    A cell above 0 belongs to the nearest component of those that its region of cells above 0 holds; without one, to nobody.
+    A cell above 0 belongs to the nearest component of its region, the 8-connected cells above 0
+    around it. A region without a component belongs to neither.
     """
     is_kept = np.concatenate(([False], kept))
     regions, count = ndimage.label(mask > 0, _EIGHT_CONNECTED)
-    has_component = _regions_that_hold(labels > 0, regions, count)
+    has_component = _regions_with(labels > 0, regions, count)
     if kept.all():
         return has_component, np.zeros_like(has_component)
-    rows, columns = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+    rows, columns = ndimage.distance_transform_edt(
+        labels == 0, return_distances=False, return_indices=True
+    )
     nearest_is_kept: NDArray[np.bool_] = is_kept[labels[rows, columns]]
-    connected_to_kept = _regions_that_hold(is_kept[labels], regions, count)
+    connected_to_kept = _regions_with(is_kept[labels], regions, count)
     return connected_to_kept & nearest_is_kept, has_component & ~nearest_is_kept
 
 
-def _regions_that_hold(cells: NDArray[np.bool_], regions: NDArray[np.signedinteger[Any]], count: int) -> NDArray[np.bool_]:
-    """The cells of every region that holds one of `cells`, all (height, width); region 0 is no region."""
-    holds = np.zeros(count + 1, bool)
-    holds[regions[cells]] = True
-    holds[0] = False
-    held: NDArray[np.bool_] = holds[regions]
-    return held
+def _regions_with(
+    cells: NDArray[np.bool_], regions: NDArray[np.signedinteger[Any]], count: int
+) -> NDArray[np.bool_]:
+    """Return the cells of each region that contains one of `cells`. Label 0 is no region."""
+    contains = np.zeros(count + 1, bool)
+    contains[regions[cells]] = True
+    contains[0] = False
+    found: NDArray[np.bool_] = contains[regions]
+    return found

@@ -24,11 +24,23 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import ExifTags, Image
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, FilePayload, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    FilePayload,
+    Page,
+    Request,
+    Route,
+    expect,
+    sync_playwright,
+)
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from pipeline.errors import BackgroundRemovalError, ImageTooLarge, SourceHTTPError, SourceTooLarge, Unauthorized
+from pipeline.errors import BackgroundRemovalError, ImageTooLarge, SourceHTTPError, SourceTooLarge
 from pipeline.options import Options
+from serving.errors import Unauthorized
+from serving.responses import STATUSES, error_response
 from serving.static import PAGE_PATHS
 from tests.conftest import Source, encoded
 from tests.support.serving import ROOT, Server, assert_error, serve
@@ -83,7 +95,10 @@ def test_every_file_its_type_and_its_policy(service: Server, path: str) -> None:
     response = service.get(path)
     assert response.status_code == 200
     assert response.headers["content-type"] == TYPES[path]
-    policy = dict(part.strip().split(" ", 1) for part in response.headers["content-security-policy"].split(";"))
+    policy = dict(
+        part.strip().split(" ", 1)
+        for part in response.headers["content-security-policy"].split(";")
+    )
     assert policy == POLICY
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["referrer-policy"] == "no-referrer"
@@ -93,7 +108,13 @@ def test_every_file_its_type_and_its_policy(service: Server, path: str) -> None:
 @pytest.mark.parametrize("path", TYPES)
 def test_a_file_that_is_known_is_not_sent_again(service: Server, path: str) -> None:
     tag = service.get(path).headers["etag"]
-    for known, status in ((tag, 304), (f'"other", W/{tag}', 304), ("*", 304), ('"other"', 200), ("", 200)):
+    for known, status in (
+        (tag, 304),
+        (f'"other", W/{tag}', 304),
+        ("*", 304),
+        ('"other"', 200),
+        ("", 200),
+    ):
         response = httpx.get(service.url + path, headers={"If-None-Match": known}, trust_env=False)
         assert response.status_code == status, known
         assert bool(response.content) == (status == 200)
@@ -103,12 +124,26 @@ def test_a_file_that_is_known_is_not_sent_again(service: Server, path: str) -> N
 
 def test_it_is_small_and_holds_nothing_else(service: Server) -> None:
     files = {file.name for file in WEB.iterdir()}
-    assert files == {path.strip("/") for path in TYPES if "." in path} - {"sample.jpg"} | {"index.html", "docs.html"}
+    assert files == {path.strip("/") for path in TYPES if "." in path} - {"sample.jpg"} | {
+        "index.html",
+        "docs.html",
+    }
     assert TYPES.keys() == PAGE_PATHS
     assert sum(file.stat().st_size for file in WEB.iterdir()) < 50_000
 
 
-@pytest.mark.parametrize("path", ["/page", "/index.html", "/docs.html", "/web/page.js", "/page.js.map", "/favicon.ico", "/docs/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/page",
+        "/index.html",
+        "/docs.html",
+        "/web/page.js",
+        "/page.js.map",
+        "/favicon.ico",
+        "/docs/x",
+    ],
+)
 def test_any_other_path_is_the_contracts_404(service: Server, path: str) -> None:
     assert_error(service.get(path), 404, "not_found")
 
@@ -121,7 +156,9 @@ def test_a_page_is_only_read(service: Server, path: str) -> None:
 
 
 def test_the_pages_are_counted() -> None:
-    with serve() as server:  # of its own: BentoML forgets what it has counted when another starts in the same home
+    with (
+        serve() as server
+    ):  # of its own: BentoML forgets what it has counted when another starts in the same home
         for path in PAGE_PATHS:
             server.get(path)
         metrics = server.get("/metrics").text
@@ -134,22 +171,30 @@ def test_nothing_is_inline_and_nothing_is_elsewhere() -> None:
         addresses = set(re.findall(r"""(?:https?:|["'(])//[\w-]+[\w.-]*""", text))
         assert addresses <= {"http://www.w3.org"}, file.name  # a namespace, not an address
         if file.suffix == ".html":
-            assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)|javascript:", text), file.name
+            assert not re.search(
+                r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)|javascript:", text
+            ), file.name
 
 
 def test_every_error_has_a_persons_words() -> None:
-    block = re.search(r"const ERRORS = \{\n(.*?)\n\};", (WEB / "page.js").read_text(), flags=re.DOTALL)
+    block = re.search(
+        r"const ERRORS = \{\n(.*?)\n\};", (WEB / "page.js").read_text(), flags=re.DOTALL
+    )
     assert block is not None
     words = dict(re.findall(r'^  (\w+): "(.+)",$', block[1], flags=re.MULTILINE))
-    assert list(words) == [error.code for error in BackgroundRemovalError.__subclasses__()]
+    assert list(words) == [error.code for error in STATUSES]
     for code, sentence in words.items():
         assert re.fullmatch(r"[A-Z][^_]+[.?]", sentence), code
 
 
 def test_every_option_can_be_chosen() -> None:
-    form = re.search(r'<form id="options".*?</form>', (WEB / "index.html").read_text(), flags=re.DOTALL)
+    form = re.search(
+        r'<form id="options".*?</form>', (WEB / "index.html").read_text(), flags=re.DOTALL
+    )
     assert form is not None
-    controls = re.findall(r'<(?:input|select)[^>]* name="(\w+)"(?: value="(\w+)")?( checked)?', form[0])
+    controls = re.findall(
+        r'<(?:input|select)[^>]* name="(\w+)"(?: value="(\w+)")?( checked)?', form[0]
+    )
     assert [name for name, _, _ in controls if name not in Options.model_fields] == []
     for name, option in Options.model_fields.items():
         values = {value: bool(checked) for control, value, checked in controls if control == name}
@@ -167,7 +212,12 @@ def test_every_option_can_be_chosen() -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")))
+    found = filter(
+        None,
+        map(
+            shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        ),
+    )
     program = next(found, None)
     if program is None:
         pytest.skip("needs Chromium on the PATH (Debian: apt install chromium)")
@@ -189,7 +239,9 @@ class Visit:
 
     def heard(self, message: ConsoleMessage) -> None:
         # Chromium writes a line for each answer that is an error: those of the service's own errors are meant.
-        meant = message.text.startswith("Failed to load resource") and "/remove-background" in str(message.location.get("url"))
+        meant = message.text.startswith("Failed to load resource") and "/remove-background" in str(
+            message.location.get("url")
+        )
         if message.type in ("error", "warning") and not meant:
             self.problems.append(message.text)
 
@@ -200,7 +252,9 @@ class Visit:
         """Pick files, as the picker would give them."""
         paths = [picture for picture in pictures if isinstance(picture, Path)]
         contents: list[FilePayload] = [
-            {"name": name, "mimeType": "image/jpeg", "buffer": picture} for picture in pictures if isinstance(picture, bytes)
+            {"name": name, "mimeType": "image/jpeg", "buffer": picture}
+            for picture in pictures
+            if isinstance(picture, bytes)
         ]
         self.page.set_input_files("#file", paths or contents)
 
@@ -217,7 +271,11 @@ class Visit:
                 const kind = event === "paste" ? ClipboardEvent : DragEvent;
                 document.querySelector("h1").dispatchEvent(new kind(event, given));
             }""",
-            [event, [[name, b64encode(content).decode()] for name, content in files.items()], list(texts.items())],
+            [
+                event,
+                [[name, b64encode(content).decode()] for name, content in files.items()],
+                list(texts.items()),
+            ],
         )
 
     def settle(self) -> None:
@@ -240,7 +298,9 @@ class Visit:
         """Keep a picture of the page."""
         SHOTS.mkdir(exist_ok=True)
         path = SHOTS / f"{name}.jpg"
-        self.page.screenshot(path=path, type="jpeg", quality=88, full_page=full_page, animations="disabled")
+        self.page.screenshot(
+            path=path, type="jpeg", quality=88, full_page=full_page, animations="disabled"
+        )
 
     def assert_accessible(self) -> None:
         """axe finds nothing, whatever a rule's weight."""
@@ -278,7 +338,11 @@ def open_page(browser: Browser, service: Server) -> Iterator[Open]:
     for visit in visits:
         visit.context.close()
         assert not visit.problems
-        assert not [asked for asked in visit.requests if not asked.startswith((f"{visit.url}/", "blob:", "data:"))]
+        assert not [
+            asked
+            for asked in visit.requests
+            if not asked.startswith((f"{visit.url}/", "blob:", "data:"))
+        ]
 
 
 def size(content: bytes) -> tuple[int, int]:
@@ -301,15 +365,24 @@ def test_an_upload(open_page: Open, service: Server) -> None:
     # The box and the result lie over the original where the service says that they belong.
     frame = page.locator("#frame").bounding_box()
     assert frame is not None
-    sides = [int(answer.headers[f"X-Foreground-{side}"]) for side in ("Left", "Top", "Width", "Height")]
+    sides = [
+        int(answer.headers[f"X-Foreground-{side}"]) for side in ("Left", "Top", "Width", "Height")
+    ]
     assert all(side > 0 for side in sides)
     expected = [side / length for side, length in zip(sides, whole * 2, strict=True)]
     for part in ("#box", "#result"):
         placed = page.locator(part).bounding_box()
         assert placed is not None
-        seen = [placed["x"] - frame["x"], placed["y"] - frame["y"], placed["width"], placed["height"]]
+        seen = [
+            placed["x"] - frame["x"],
+            placed["y"] - frame["y"],
+            placed["width"],
+            placed["height"],
+        ]
         lengths = [frame["width"], frame["height"]] * 2
-        assert [value / length for value, length in zip(seen, lengths, strict=True)] == pytest.approx(expected, abs=0.005)
+        assert [
+            value / length for value, length in zip(seen, lengths, strict=True)
+        ] == pytest.approx(expected, abs=0.005)
     facts = page.locator("#facts").inner_text()
     assert f"{answer.headers['X-Width']} × {answer.headers['X-Height']} px" in facts
     assert f"{sides[2]} × {sides[3]} at {sides[0]}, {sides[1]}" in facts
@@ -329,7 +402,9 @@ def test_an_upload(open_page: Open, service: Server) -> None:
     assert placed is not None
     width, height = size(visit.download()[1])
     assert sides[1] < 30 < sides[0]
-    assert placed["x"] - frame["x"] == pytest.approx((sides[0] - 30) / whole[0] * frame["width"], abs=2)
+    assert placed["x"] - frame["x"] == pytest.approx(
+        (sides[0] - 30) / whole[0] * frame["width"], abs=2
+    )
     assert placed["y"] - frame["y"] == pytest.approx(0, abs=1)
     assert placed["width"] / frame["width"] == pytest.approx(width / whole[0], abs=0.005)
     assert placed["height"] / frame["height"] == pytest.approx(height / whole[1], abs=0.005)
@@ -348,7 +423,9 @@ def test_the_slider_divides_the_original_from_the_result(open_page: Open) -> Non
         """Whether the frame's upper left corner, which is background, is the original's."""
         page.locator("#split").fill(str(percent))
         page.mouse.move(0, 0)
-        seen = np.asarray(Image.open(io.BytesIO(page.locator("#frame").screenshot())).convert("RGB")).astype(int)
+        seen = np.asarray(
+            Image.open(io.BytesIO(page.locator("#frame").screenshot())).convert("RGB")
+        ).astype(int)
         corner = seen[20:80, 10:40]
         return float(corner.mean()) < 128
 
@@ -368,7 +445,10 @@ def test_every_way_in(open_page: Open, service: Server, photo: bytes) -> None:
         else:
             visit.hand(way, {"photo.jpg": photo})
         visit.settle()
-        assert visit.download() == (f"{'sample' if way == 'sample' else 'photo'}-cutout.png", expected)
+        assert visit.download() == (
+            f"{'sample' if way == 'sample' else 'photo'}-cutout.png",
+            expected,
+        )
         visit.page.click("#clear")
 
 
@@ -427,7 +507,10 @@ def test_every_option(open_page: Open, service: Server, photo: bytes) -> None:
         (lambda: page.get_by_label("All", exact=True).check(), {"subject": "all"}),
         (lambda: page.get_by_label("Margin").fill("30"), {"margin": "30"}),
         (lambda: page.get_by_label("Background", exact=True).fill("#08f"), {"background": "#08f"}),
-        (lambda: page.get_by_label("Pick the background's colour").fill("#ff0080"), {"background": "#ff0080"}),
+        (
+            lambda: page.get_by_label("Pick the background's colour").fill("#ff0080"),
+            {"background": "#ff0080"},
+        ),
         (lambda: page.get_by_label("WebP").check(), {"format": "webp"}),
         (lambda: page.get_by_label("Off").check(), {"crop": "false"}),
         (lambda: page.get_by_label("Mask").check(), {"output": "mask"}),
@@ -452,10 +535,18 @@ def test_an_option_that_is_wrong_is_marked_and_not_sent(open_page: Open) -> None
     visit.page.click("#sample")
     visit.settle()
     for field_name, value in (("#background", "#1234"), ("#margin", "501")):
-        with pytest.raises(PlaywrightTimeout), visit.page.expect_response("**/remove-background**", timeout=450):
+        with (
+            pytest.raises(PlaywrightTimeout),
+            visit.page.expect_response("**/remove-background**", timeout=450),
+        ):
             visit.page.fill(field_name, value)
         assert not visit.page.locator(field_name).evaluate("element => element.validity.valid")
-        assert visit.page.locator(field_name).evaluate("element => getComputedStyle(element).borderColor") == "rgb(163, 39, 29)"
+        assert (
+            visit.page.locator(field_name).evaluate(
+                "element => getComputedStyle(element).borderColor"
+            )
+            == "rgb(163, 39, 29)"
+        )
 
 
 def run_calls(page: Page, folder: Path) -> list[bytes]:
@@ -463,9 +554,19 @@ def run_calls(page: Page, folder: Path) -> list[bytes]:
     answers = []
     for call, command in (("#curl", ["bash", "-e", "-c"]), ("#python", [sys.executable, "-c"])):
         before = set(folder.iterdir())
-        environment = {**os.environ, "API_KEY": "secret", "BENTOML_DO_NOT_TRACK": "True", "no_proxy": "127.0.0.1"}
+        environment = {
+            **os.environ,
+            "API_KEY": "secret",
+            "BENTOML_DO_NOT_TRACK": "True",
+            "no_proxy": "127.0.0.1",
+        }
         done = subprocess.run(
-            [*command, page.locator(call).inner_text()], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            [*command, page.locator(call).inner_text()],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         [made] = set(folder.iterdir()) - before
@@ -474,7 +575,9 @@ def run_calls(page: Page, folder: Path) -> list[bytes]:
     return answers
 
 
-def test_the_calls_shown_give_the_same_answer(open_page: Open, photo: bytes, source: Source, tmp_path: Path) -> None:
+def test_the_calls_shown_give_the_same_answer(
+    open_page: Open, photo: bytes, source: Source, tmp_path: Path
+) -> None:
     """Also with names, and addresses, that a shell and a form would read otherwise."""
     picture = tmp_path / 'it\'s a "photo", no; 2.jpg'
     picture.write_bytes(photo)
@@ -541,7 +644,9 @@ def test_real_errors(open_page: Open, source: Source, photo: bytes, tmp_path: Pa
     def assert_shown(code: str, words: str) -> None:
         visit.settle()
         expect(page.locator("#failure")).to_be_visible()
-        expect(page.locator("#failure-code")).to_have_text(re.compile(rf"^{code}, request [0-9a-f]{{16}}$"))
+        expect(page.locator("#failure-code")).to_have_text(
+            re.compile(rf"^{code}, request [0-9a-f]{{16}}$")
+        )
         expect(page.locator("#failure-words")).to_contain_text(words)
         assert words in page.locator("#said").inner_text()
         assert page.locator("#failure-detail").inner_text().endswith(".")
@@ -582,19 +687,26 @@ def answering(page: Page, answer: Callable[[Route], None]) -> Iterator[None]:
 
 
 def refuse(error: BackgroundRemovalError, route: Route) -> None:
-    retry = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
-    route.fulfill(status=error.status, json=error.body, headers=retry)
+    response = error_response(error)
+    headers = {name: value for name, value in response.headers.items() if name == "retry-after"}
+    route.fulfill(status=response.status_code, json=error.body, headers=headers)
 
 
 def test_every_error_in_words(open_page: Open, photo: bytes) -> None:
     """Those too that no test can bring about: the service's answers are put in its place."""
     made = [
-        kind(404) if kind is SourceHTTPError else kind(5) if kind in (SourceTooLarge, ImageTooLarge) else kind()
-        for kind in BackgroundRemovalError.__subclasses__()
+        kind(404)
+        if kind is SourceHTTPError
+        else kind(5)
+        if kind in (SourceTooLarge, ImageTooLarge)
+        else kind()
+        for kind in STATUSES
     ]
     visit = open_page()
     page = visit.page
-    page.evaluate("() => { globalThis.setTimeout = (callback) => queueMicrotask(callback) }")  # `busy` is tried twenty times
+    page.evaluate(
+        "() => { globalThis.setTimeout = (callback) => queueMicrotask(callback) }"
+    )  # `busy` is tried twenty times
     words = set()
     for error in made:
         with answering(page, functools.partial(refuse, error)):
@@ -613,10 +725,17 @@ def test_every_error_in_words(open_page: Open, photo: bytes) -> None:
 def test_no_answer_and_an_answer_of_somebody_else(open_page: Open, photo: bytes) -> None:
     visit = open_page()
     page = visit.page
-    with answering(page, lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>", content_type="text/html")):
+    with answering(
+        page,
+        lambda route: route.fulfill(
+            status=502, body="<h1>Bad gateway</h1>", content_type="text/html"
+        ),
+    ):
         visit.choose(photo)
         visit.settle()
-        expect(page.locator("#failure-words")).to_have_text("Something answered, but not the service.")
+        expect(page.locator("#failure-words")).to_have_text(
+            "Something answered, but not the service."
+        )
         expect(page.locator("#failure-detail")).to_have_text("Status 502.")
     with answering(page, lambda route: route.abort()):
         page.click("#again")
@@ -627,7 +746,11 @@ def test_no_answer_and_an_answer_of_somebody_else(open_page: Open, photo: bytes)
 
 def test_many_pictures(open_page: Open, service: Server, photo: bytes, tmp_path: Path) -> None:
     """A few at a time, each with its own progress; what is done travels in one zip, and names that are equal are told apart."""
-    pictures = {f"{folder}/{name}": photo for folder in "ab" for name in ("one.jpg", "two.PNG", "drei ü.jpeg")}
+    pictures = {
+        f"{folder}/{name}": photo
+        for folder in "ab"
+        for name in ("one.jpg", "two.PNG", "drei ü.jpeg")
+    }
     pictures["a/broken.jpg"] = photo[:5_000]
     pictures["a/coffee.jpg"] = COFFEE.read_bytes()
     for name, content in pictures.items():
@@ -658,7 +781,11 @@ def test_many_pictures(open_page: Open, service: Server, photo: bytes, tmp_path:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         stems = ["one", "two", "drei ü"]
-        names = {f"{stem}-cutout.png" for stem in stems} | {f"{stem}-2-cutout.png" for stem in stems} | {"coffee-cutout.png"}
+        names = (
+            {f"{stem}-cutout.png" for stem in stems}
+            | {f"{stem}-2-cutout.png" for stem in stems}
+            | {"coffee-cutout.png"}
+        )
         assert set(archive.namelist()) == names
         assert {archive.read(name) for name in names - {"coffee-cutout.png"}} == {cutout}
         assert archive.read("coffee-cutout.png") == service.upload(COFFEE.read_bytes()).content
@@ -687,7 +814,9 @@ def guarded() -> Iterator[Server]:
         yield server
 
 
-def test_a_key_is_asked_for_and_busy_is_tried_again(open_page: Open, guarded: Server, photo: bytes, tmp_path: Path) -> None:
+def test_a_key_is_asked_for_and_busy_is_tried_again(
+    open_page: Open, guarded: Server, photo: bytes, tmp_path: Path
+) -> None:
     visit = open_page(url=guarded.url)
     page = visit.page
     expect(page.locator("#key")).to_be_hidden()
@@ -698,9 +827,15 @@ def test_a_key_is_asked_for_and_busy_is_tried_again(open_page: Open, guarded: Se
     for key in ("wrong", "secret"):
         page.get_by_label("API key").fill(key)
         page.get_by_label("API key").press("Enter")
-        expect(page.locator("#list .failed")).to_have_count(4 if key == "wrong" else 0, timeout=10_000)
+        expect(page.locator("#list .failed")).to_have_count(
+            4 if key == "wrong" else 0, timeout=10_000
+        )
     expect(page.locator("#count")).to_have_text("4 of 4 done", timeout=20_000)
-    codes = [line["code"] for line in guarded.log_lines() if line.get("path") == "/remove-background/upload"]
+    codes = [
+        line["code"]
+        for line in guarded.log_lines()
+        if line.get("path") == "/remove-background/upload"
+    ]
     assert codes.count("ok") == 4
     assert codes.count("busy") >= 1
     assert "secret" not in page.content()
@@ -748,7 +883,9 @@ def test_by_keyboard_alone(open_page: Open) -> None:
             reached = page.locator(":focus")
             if reached.count() == 0:
                 continue  # the browser's own controls, between the end and the beginning
-            outline = reached.evaluate(f"element => getComputedStyle(({focus})(element)).outlineStyle")
+            outline = reached.evaluate(
+                f"element => getComputedStyle(({focus})(element)).outlineStyle"
+            )
             assert outline == "solid", reached.evaluate("element => element.outerHTML")
             if reached.evaluate("(element, selector) => element.matches(selector)", selector):
                 return
@@ -789,7 +926,11 @@ def test_by_keyboard_alone(open_page: Open) -> None:
 def test_each_screen_and_scheme(open_page: Open, photo: bytes, screen: str, scheme: str) -> None:
     """No violation that axe knows of, and nothing wider than the screen, empty, done, failed and with many pictures."""
     is_phone = screen == "phone"
-    device = {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2} if is_phone else {}
+    device = (
+        {"viewport": PHONE, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+        if is_phone
+        else {}
+    )
     visit = open_page(color_scheme=scheme, **device)
     page = visit.page
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -821,7 +962,10 @@ def test_each_screen_and_scheme(open_page: Open, photo: bytes, screen: str, sche
 def test_nothing_moves_where_that_is_asked_for(open_page: Open) -> None:
     for asked, moving in (("no-preference", "works"), ("reduce", "none")):
         page = open_page(reduced_motion=asked).page
-        assert page.locator("#bar").evaluate("element => getComputedStyle(element).animationName") == moving
+        assert (
+            page.locator("#bar").evaluate("element => getComputedStyle(element).animationName")
+            == moving
+        )
 
 
 def test_the_apis_documents(open_page: Open) -> None:
@@ -829,7 +973,9 @@ def test_the_apis_documents(open_page: Open) -> None:
     visit = open_page("/docs")
     page = visit.page
     expect(page.locator(".opblock")).to_have_count(8)
-    page.locator(".opblock", has_text="/remove-background/upload").locator(".opblock-summary-control").click()
+    page.locator(".opblock", has_text="/remove-background/upload").locator(
+        ".opblock-summary-control"
+    ).click()
     expect(page.locator(".opblock.is-open")).to_contain_text("margin")
     health = page.locator(".opblock", has=page.locator("[data-path='/health']"))
     health.locator(".opblock-summary-control").click()

@@ -32,7 +32,10 @@ def unharmed(service: Server) -> Iterator[None]:
     assert service.get("/health").status_code == 200
     for line in service.log_lines()[before:]:
         assert "traceback" not in line
-        assert line["level"] == "info" or line["message"] in (NO_HTTP, "Unsupported upgrade request."), line
+        assert line["level"] == "info" or line["message"] in (
+            NO_HTTP,
+            "Unsupported upgrade request.",
+        ), line
         assert line.get("status") != 500, line
 
 
@@ -79,9 +82,16 @@ def say(server: Server, *parts: bytes, method: str = "POST") -> httpx.Response:
         return answer(connection, method)
 
 
-def head(*headers: bytes, method: bytes = b"POST", target: bytes = URL.encode(), version: bytes = b"HTTP/1.1") -> bytes:
+def head(
+    *headers: bytes,
+    method: bytes = b"POST",
+    target: bytes = URL.encode(),
+    version: bytes = b"HTTP/1.1",
+) -> bytes:
     """A request's lines up to its body."""
-    return b"\r\n".join((b" ".join((method, target, version)), b"Host: service", *headers, b"", b""))
+    return b"\r\n".join(
+        (b" ".join((method, target, version)), b"Host: service", *headers, b"", b"")
+    )
 
 
 AS_JSON = b"Content-Type: application/json"
@@ -96,12 +106,18 @@ def length(size: int) -> bytes:
 
 def post_json(server: Server, body: bytes, *headers: tuple[str, str]) -> httpx.Response:
     sent = headers or (("content-type", "application/json"),)
-    return httpx.post(server.url + URL, content=body, headers=list(sent), timeout=30, trust_env=False)
+    return httpx.post(
+        server.url + URL, content=body, headers=list(sent), timeout=30, trust_env=False
+    )
 
 
-def post_form(server: Server, body: bytes, content_type: bytes = b"multipart/form-data; boundary=x") -> httpx.Response:
+def post_form(
+    server: Server, body: bytes, content_type: bytes = b"multipart/form-data; boundary=x"
+) -> httpx.Response:
     headers = {b"content-type": content_type}
-    return httpx.post(server.url + UPLOAD, content=body, headers=headers, timeout=30, trust_env=False)
+    return httpx.post(
+        server.url + UPLOAD, content=body, headers=headers, timeout=30, trust_env=False
+    )
 
 
 # JSON
@@ -208,7 +224,10 @@ def test_json_that_is_unusual_and_right(service: Server, body: bytes) -> None:
 
 
 def test_the_key_that_is_given_twice_is_told_so(service: Server) -> None:
-    assert "twice" in assert_error(post_json(service, NO_JSON["a key twice"]), 400, "invalid_request")["error"]
+    assert (
+        "twice"
+        in assert_error(post_json(service, NO_JSON["a key twice"]), 400, "invalid_request")["error"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,7 +242,11 @@ def test_the_key_that_is_given_twice_is_told_so(service: Server) -> None:
         [("content-type", "application/json"), ("content-type", "application/json")],
         [("content-type", "text/plain"), ("content-type", "application/json")],
         [("content-type", "application/json"), ("content-encoding", "gzip")],
-        [("content-type", "application/json"), ("content-encoding", "identity"), ("content-encoding", "br")],
+        [
+            ("content-type", "application/json"),
+            ("content-encoding", "identity"),
+            ("content-encoding", "br"),
+        ],
         [("content-type", "application/json"), ("content-encoding", "identity, deflate")],
         [("content-type", "application/json"), ("content-encoding", "")],
     ],
@@ -232,9 +255,13 @@ def test_media_types(service: Server, headers: list[tuple[str, str]]) -> None:
     assert_error(post_json(service, REFUSED, *headers), 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;", ""])
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/json;", ""]
+)
 def test_spellings_of_the_media_type(service: Server, content_type: str) -> None:
-    assert_error(post_json(service, REFUSED, ("content-type", content_type)), 400, "url_not_allowed")
+    assert_error(
+        post_json(service, REFUSED, ("content-type", content_type)), 400, "url_not_allowed"
+    )
 
 
 # Forms
@@ -267,20 +294,31 @@ BROKEN_FORMS: dict[str, bytes] = {
     "a header's name without end": b"--x\r\n" + b"a" * 1_000_000,
     "a header without a name": part(b": x\r\n" + FILE) + END,
     "a header with a space": part(b"Content Disposition: form-data") + END,
-    "a folded header": part(b'Content-Disposition: form-data;\r\n name="image"; filename="a"') + END,
+    "a folded header": part(b'Content-Disposition: form-data;\r\n name="image"; filename="a"')
+    + END,
     "no headers": part(b"") + END,
     "no disposition": part(b"Content-Type: image/png") + END,
     "no name": part(b"Content-Disposition: form-data") + END,
     "an empty name": part(b'Content-Disposition: form-data; name=""; filename="a"') + END,
-    "a name in invalid UTF-8": part(b'Content-Disposition: form-data; name="\xff\xfe"; filename="a"') + END,
-    "a name by RFC 2231": part(b"Content-Disposition: form-data; name*=utf-8''image; filename=a") + END,
-    "a file name by RFC 2231 alone": part(b"Content-Disposition: form-data; name=\"image\"; filename*=utf-8''a") + END,
+    "a name in invalid UTF-8": part(
+        b'Content-Disposition: form-data; name="\xff\xfe"; filename="a"'
+    )
+    + END,
+    "a name by RFC 2231": part(b"Content-Disposition: form-data; name*=utf-8''image; filename=a")
+    + END,
+    "a file name by RFC 2231 alone": part(
+        b"Content-Disposition: form-data; name=\"image\"; filename*=utf-8''a"
+    )
+    + END,
     "a file name of a megabyte": part(FILE[:-1] + b"a" * 1_000_000 + b'"') + END,
     "100,000 parameters": part(FILE + b'; a="b"' * 100_000) + END,
     "another boundary": part().replace(b"--x", b"--y") + b"--y--\r\n",
     "line feeds alone": (part() + END).replace(b"\r\n", b"\n"),
     "a preamble of megabytes": b"x" * 5_000_000 + b"\r\n" + part() + END,
-    "nested": part(named(b"image") + b"\r\nContent-Type: multipart/mixed; boundary=y", b"--y\r\n" + FILE + b"\r\n\r\nx\r\n--y--")
+    "nested": part(
+        named(b"image") + b"\r\nContent-Type: multipart/mixed; boundary=y",
+        b"--y\r\n" + FILE + b"\r\n\r\nx\r\n--y--",
+    )
     + END,
     "noise": bytes(range(256)) * 100,
     "JSON": REFUSED,
@@ -291,7 +329,9 @@ BROKEN_FORMS: dict[str, bytes] = {
     "an option as a file": part() + part(FILE.replace(b"image", b"subject"), b"all") + END,
     "a field of 20 MB": part(named(b"subject"), b"x" * 19_900_000) + part() + END,
     "a field of 2 KB": part(named(b"subject"), b"x" * 2048) + part() + END,
-    "10,000 fields": b"".join(part(named(b"field%d" % number), b"x") for number in range(10_000)) + part() + END,
+    "10,000 fields": b"".join(part(named(b"field%d" % number), b"x") for number in range(10_000))
+    + part()
+    + END,
     "10,000 times one field": part(named(b"margin"), b"1") * 10_000 + part() + END,
     "a field twice": part(named(b"margin"), b"1") * 2 + part() + END,
     "the file and a field of its name": part() + part(named(b"image"), b"x") + END,
@@ -365,7 +405,10 @@ ODD_FORMS: dict[str, bytes] = {
     "base64 that is none": part(FILE + b"\r\nContent-Transfer-Encoding: base64") + END,
     "an unknown transfer encoding": part(FILE + b"\r\nContent-Transfer-Encoding: x-y") + END,
     "a media type that lies": part(FILE + b"\r\nContent-Type: image/png") + END,
-    "JSON in its fields": part(named(b"subject"), b'"all"') + part() + part(named(b"background"), b"null") + END,
+    "JSON in its fields": part(named(b"subject"), b'"all"')
+    + part()
+    + part(named(b"background"), b"null")
+    + END,
 }
 
 
@@ -374,7 +417,10 @@ def test_odd_forms_are_understood(service: Server, body: bytes) -> None:
     assert_error(post_form(service, body), 422, "unsupported_image_type")
 
 
-@pytest.mark.parametrize("charset", [b"utf-16", b"utf-7", b"punycode", b"idna", b"rot13", b"zlib_codec", b"\xff", b"none"])
+@pytest.mark.parametrize(
+    "charset",
+    [b"utf-16", b"utf-7", b"punycode", b"idna", b"rot13", b"zlib_codec", b"\xff", b"none"],
+)
 def test_a_charset_is_no_way_to_keep_the_service_busy(service: Server, charset: bytes) -> None:
     """Python's slow codecs get little to decode: half a minute for a megabyte of punycode would stop everybody."""
     content_type = b"multipart/form-data; boundary=x; charset=" + charset
@@ -389,25 +435,41 @@ def test_a_url_is_never_fetched_for_a_file(service: Server, source: Source) -> N
     url = source.url("/photo.jpg").encode()
     assert_error(post_form(service, part(named(b"image"), url) + END), 400, "invalid_request")
     assert_error(post_form(service, part(FILE, url) + END), 422, "unsupported_image_type")
-    assert_error(post_form(service, part(FILE + b"\r\nContent-Location: " + url, b"") + END), 422, "empty_source")
+    assert_error(
+        post_form(service, part(FILE + b"\r\nContent-Location: " + url, b"") + END),
+        422,
+        "empty_source",
+    )
     assert len(source.requests) == asked
 
 
 @pytest.mark.parametrize(
-    "media_type", ["text/plain", "application/x-www-form-urlencoded", "image/png", "multipart/mixed; boundary=x", ""]
+    "media_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "image/png",
+        "multipart/mixed; boundary=x",
+        "",
+    ],
 )
 def test_media_types_of_a_form(service: Server, media_type: str) -> None:
-    assert_error(post_form(service, part() + END, media_type.encode()), 415, "unsupported_media_type")
+    assert_error(
+        post_form(service, part() + END, media_type.encode()), 415, "unsupported_media_type"
+    )
 
 
 # Bodies: their length and their end
 
 
 @pytest.mark.parametrize(
-    ("path", "size"), [(URL, 65_537), (URL, 10**12), (URL, 10**20 - 1), (UPLOAD, 20_065_537), (UPLOAD, 10**12)]
+    ("path", "size"),
+    [(URL, 65_537), (URL, 10**12), (URL, 10**20 - 1), (UPLOAD, 20_065_537), (UPLOAD, 10**12)],
 )
 def test_a_length_over_the_limit_is_refused_unread(service: Server, path: str, size: int) -> None:
-    refused = say(service, head(AS_JSON, length(size), b"Expect: 100-continue", target=path.encode()))
+    refused = say(
+        service, head(AS_JSON, length(size), b"Expect: 100-continue", target=path.encode())
+    )
     assert_error(refused, 413, "request_too_large")
     assert refused.headers["connection"] == "close"
 
@@ -417,8 +479,14 @@ def test_a_length_over_the_limit_is_refused_unread(service: Server, path: str, s
 def test_bodies_over_the_limit(service: Server, path: str, size: int, is_chunked: bool) -> None:
     content_type = "application/json" if path == URL else "multipart/form-data; boundary=x"
     body = part(body=bytes(size)) + END if path == UPLOAD else b" " * size
-    content = iter(body[start : start + 65_536] for start in range(0, len(body), 65_536)) if is_chunked else body
-    response = httpx.post(service.url + path, content=content, headers={"content-type": content_type}, trust_env=False)
+    content = (
+        iter(body[start : start + 65_536] for start in range(0, len(body), 65_536))
+        if is_chunked
+        else body
+    )
+    response = httpx.post(
+        service.url + path, content=content, headers={"content-type": content_type}, trust_env=False
+    )
     assert_error(response, 413, "request_too_large")
 
 
@@ -440,9 +508,14 @@ def test_a_file_over_the_limit(service: Server) -> None:
 
 
 def test_a_length_that_is_too_short_ends_the_body(service: Server) -> None:
-    understood, refused = answers(service, head(AS_JSON, length(len(REFUSED))) + REFUSED + b"more\r\n\r\n", "POST", "POST")
+    understood, refused = answers(
+        service, head(AS_JSON, length(len(REFUSED))) + REFUSED + b"more\r\n\r\n", "POST", "POST"
+    )
     assert_error(understood, 400, "url_not_allowed")
-    assert (refused.status_code, refused.text) == (400, NO_HTTP)  # what follows is read as the next request, and is none
+    assert (refused.status_code, refused.text) == (
+        400,
+        NO_HTTP,
+    )  # what follows is read as the next request, and is none
     assert_error(say(service, head(AS_JSON, length(5)) + REFUSED), 400, "invalid_request")
 
 
@@ -491,17 +564,34 @@ def test_broken_chunks(service: Server, body: bytes) -> None:
 
 
 def test_chunks_that_are_whole(service: Server) -> None:
-    chunks = b"".join(b"1;why=not\r\n" + REFUSED[at : at + 1] + b"\r\n" for at in range(len(REFUSED)))
-    assert_error(say(service, head(AS_JSON, CHUNKED), chunks, b"0\r\nX-More: y\r\n\r\n"), 400, "url_not_allowed")
+    chunks = b"".join(
+        b"1;why=not\r\n" + REFUSED[at : at + 1] + b"\r\n" for at in range(len(REFUSED))
+    )
+    assert_error(
+        say(service, head(AS_JSON, CHUNKED), chunks, b"0\r\nX-More: y\r\n\r\n"),
+        400,
+        "url_not_allowed",
+    )
     # Both a length and chunks: the chunks count, as RFC 9112 has it, so that no length can hide a second request.
-    assert_error(say(service, head(AS_JSON, length(5), CHUNKED), chunks, b"0\r\n\r\n"), 400, "url_not_allowed")
+    assert_error(
+        say(service, head(AS_JSON, length(5), CHUNKED), chunks, b"0\r\n\r\n"),
+        400,
+        "url_not_allowed",
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "content_type", "start"),
-    [(URL, AS_JSON, b""), (URL, AS_JSON, b"{"), (UPLOAD, AS_FORM, b""), (UPLOAD, AS_FORM, b"--x\r")],
+    [
+        (URL, AS_JSON, b""),
+        (URL, AS_JSON, b"{"),
+        (UPLOAD, AS_FORM, b""),
+        (UPLOAD, AS_FORM, b"--x\r"),
+    ],
 )
-def test_slow_bodies_end_at_the_deadline(hasty: Server, path: str, content_type: bytes, start: bytes) -> None:
+def test_slow_bodies_end_at_the_deadline(
+    hasty: Server, path: str, content_type: bytes, start: bytes
+) -> None:
     with hasty.connect() as connection:
         connection.sendall(head(content_type, length(100), target=path.encode()) + start)
         late = answer(connection)
@@ -532,36 +622,57 @@ def test_expect_100_continue(service: Server) -> None:
         assert connection.recv(65_536).startswith(b"HTTP/1.1 100 ")
         connection.sendall(REFUSED)
         assert_error(answer(connection), 400, "url_not_allowed")
-    assert_error(say(service, head(AS_JSON, length(len(REFUSED)), b"Expect: more") + REFUSED), 400, "url_not_allowed")
+    assert_error(
+        say(service, head(AS_JSON, length(len(REFUSED)), b"Expect: more") + REFUSED),
+        400,
+        "url_not_allowed",
+    )
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.9"])
 def test_other_versions(service: Server, version: bytes) -> None:
-    assert_error(say(service, head(AS_JSON, length(len(REFUSED)), version=version) + REFUSED), 400, "url_not_allowed")
+    assert_error(
+        say(service, head(AS_JSON, length(len(REFUSED)), version=version) + REFUSED),
+        400,
+        "url_not_allowed",
+    )
 
 
 def test_pipelined_requests_are_answered_in_their_order(service: Server) -> None:
     request = head(AS_JSON, length(len(REFUSED))) + REFUSED
     last = head(b"Connection: close", length(0), target=b"/nothing")
-    first, second, third, fourth = answers(service, request + GET_HEALTH + request + last, "POST", "GET", "POST", "POST")
+    first, second, third, fourth = answers(
+        service, request + GET_HEALTH + request + last, "POST", "GET", "POST", "POST"
+    )
     assert_error(first, 400, "url_not_allowed")
     assert second.json() == {"status": "ok"}
     assert_error(third, 400, "url_not_allowed")
     assert_error(fourth, 404, "not_found")
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "post"])
+@pytest.mark.parametrize(
+    "method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "post"]
+)
 @pytest.mark.parametrize("path", [URL, UPLOAD])
 def test_other_methods(service: Server, path: str, method: str) -> None:
-    refused = say(service, head(length(5), method=method.encode(), target=path.encode()) + b"hello", method=method)
+    refused = say(
+        service,
+        head(length(5), method=method.encode(), target=path.encode()) + b"hello",
+        method=method,
+    )
     assert_error(refused, 405, "method_not_allowed")
     assert refused.headers["allow"] == "POST"
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", 200), ("/health", 200), ("/docs.json", 200), (URL, 405), ("/nothing", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 200), ("/health", 200), ("/docs.json", 200), (URL, 405), ("/nothing", 404)],
+)
 def test_head_has_no_body(service: Server, path: str, status: int) -> None:
     then = head(b"Connection: close", method=b"GET", target=b"/health")
-    asked, health = answers(service, head(method=b"HEAD", target=path.encode()) + then, "HEAD", "GET")
+    asked, health = answers(
+        service, head(method=b"HEAD", target=path.encode()) + then, "HEAD", "GET"
+    )
     assert asked.status_code == status
     assert health.json() == {"status": "ok"}
 
@@ -597,9 +708,14 @@ def test_connect_is_no_proxy(service: Server) -> None:
 @pytest.mark.parametrize("span", ["bytes=5-1", "bytes=x", "bytes=999999-", "bytes=-0", "lines=1-2"])
 def test_ranges(service: Server, span: str) -> None:
     """Swagger UI's files are served by ranges; the page, which is small, is always whole."""
-    static = httpx.get(service.url + "/static_content/swagger-ui.css", headers={"range": span}, trust_env=False)
+    static = httpx.get(
+        service.url + "/static_content/swagger-ui.css", headers={"range": span}, trust_env=False
+    )
     assert_error(static, 400, "invalid_request")
-    assert httpx.get(service.url + "/", headers={"range": span}, trust_env=False).content == service.get("/").content
+    assert (
+        httpx.get(service.url + "/", headers={"range": span}, trust_env=False).content
+        == service.get("/").content
+    )
 
 
 ODD_HEADERS: dict[str, list[bytes]] = {
@@ -609,10 +725,23 @@ ODD_HEADERS: dict[str, list[bytes]] = {
     "bytes": [b"X: \x80\xff"],
     "another protocol": [b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c"],
     "another method": [b"X-HTTP-Method-Override: DELETE"],
-    "another address": [b"X-Forwarded-For: 127.0.0.1", b"Forwarded: for=127.0.0.1", b"X-Original-URL: /metrics"],
+    "another address": [
+        b"X-Forwarded-For: 127.0.0.1",
+        b"Forwarded: for=127.0.0.1",
+        b"X-Original-URL: /metrics",
+    ],
     "a key in bytes": [b"Authorization: Bearer \xff\xfe", b"X-Api-Key: \xff"],
-    "trace": [b"traceparent: 00-zz-" + b"f" * 5_000, b"tracestate: =" + b"," * 900, b"baggage: " + b"a=b,=,\xff" * 1_000],
-    "BentoML's own": [b"Bentoml-Is-Batch: 1", b"X-BentoML-Request-ID: ../..", b"Args-Number: 5", b"Payload-Container: x"],
+    "trace": [
+        b"traceparent: 00-zz-" + b"f" * 5_000,
+        b"tracestate: =" + b"," * 900,
+        b"baggage: " + b"a=b,=,\xff" * 1_000,
+    ],
+    "BentoML's own": [
+        b"Bentoml-Is-Batch: 1",
+        b"X-BentoML-Request-ID: ../..",
+        b"Args-Number: 5",
+        b"Payload-Container: x",
+    ],
 }
 
 
@@ -624,7 +753,9 @@ def test_odd_headers_change_nothing(service: Server, headers: list[bytes]) -> No
 
 @pytest.mark.parametrize("host", [b"", b"[::1", b"a b/c@d:99999", b"x" * 30_000, b"\xff"])
 def test_a_bad_host_changes_nothing(service: Server, host: bytes) -> None:
-    request = head(AS_JSON, length(len(REFUSED))).replace(b"Host: service", b"Host: " + host) + REFUSED
+    request = (
+        head(AS_JSON, length(len(REFUSED))).replace(b"Host: service", b"Host: " + host) + REFUSED
+    )
     assert_error(say(service, request), 400, "url_not_allowed")
 
 
@@ -664,7 +795,13 @@ def test_http_2_without_tls(service: Server) -> None:
 def test_web_sockets_are_refused(service: Server) -> None:
     """By BentoML and uvicorn: the handshake is no request of ours."""
     key = b"Sec-WebSocket-Key: " + b"A" * 22 + b"=="
-    upgrade = head(b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", key, method=b"GET")
+    upgrade = head(
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+        b"Sec-WebSocket-Version: 13",
+        key,
+        method=b"GET",
+    )
     assert say(service, upgrade, method="GET").status_code == 403
 
 
@@ -695,14 +832,27 @@ def test_so_does_an_answer_before_a_close_that_the_caller_asked_for(
     service: Server, target: bytes, media_type: bytes, status: int, code: str, version: bytes
 ) -> None:
     """A proxy asks for it, nginx by default; then the server closes after any answer, also after one that needed no body."""
-    request = head(b"Connection: close", media_type, length(8_000_000), target=target, version=version) + bytes(8_000_000)
+    request = head(
+        b"Connection: close", media_type, length(8_000_000), target=target, version=version
+    ) + bytes(8_000_000)
     assert_error(answers(service, request, "POST")[0], status, code)
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\x", "\0", "a" * 4000, "ключ.jpg", "%00", "x.svg", "http://10.0.0.1/"])
-def test_the_files_name_and_declared_type_mean_nothing(service: Server, photo: bytes, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/passwd", "C:\\x", "\0", "a" * 4000, "ключ.jpg", "%00", "x.svg", "http://10.0.0.1/"],
+)
+def test_the_files_name_and_declared_type_mean_nothing(
+    service: Server, photo: bytes, name: str
+) -> None:
     head = f'--b\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\nContent-Type: text/html\r\n\r\n'
     headers = {"content-type": "multipart/form-data; boundary=b"}
     content = head.encode() + photo + b"\r\n--b--\r\n"
-    response = httpx.post(f"{service.url}/remove-background/upload", content=content, headers=headers, trust_env=False, timeout=30)
+    response = httpx.post(
+        f"{service.url}/remove-background/upload",
+        content=content,
+        headers=headers,
+        trust_env=False,
+        timeout=30,
+    )
     assert response.status_code == 200

@@ -36,10 +36,16 @@ def test_callers_who_hang_up_do_not_hold_the_stop_back(photo: bytes) -> None:
         assert len(server.logged("code", "client_left", at_least=3)) >= 3
 
 
-async def test_a_caller_who_leaves_frees_its_place(service: Server, source: Source, photo: bytes) -> None:
+async def test_a_caller_who_leaves_frees_its_place(
+    service: Server, source: Source, photo: bytes
+) -> None:
     async def leave(client: httpx.AsyncClient) -> httpx.Response:
         with pytest.raises(httpx.ReadTimeout):
-            await client.post(f"{service.url}/remove-background", json={"image_url": source.url("/slow")}, timeout=0.5)
+            await client.post(
+                f"{service.url}/remove-background",
+                json={"image_url": source.url("/slow")},
+                timeout=0.5,
+            )
         return httpx.Response(499)
 
     await gather(16, leave)
@@ -64,7 +70,9 @@ def test_a_caller_who_leaves_while_waiting_costs_no_work(photo: bytes, large: by
         assert len(left) == 10
         assert all(line["timings"].keys() <= {"receive", "wait"} for line in left)
         time.sleep(0.5)
-        assert processor_seconds(server.worker()) - before < 3 * one  # two uploads of 12 megapixels, and no inference besides
+        assert (
+            processor_seconds(server.worker()) - before < 3 * one
+        )  # two uploads of 12 megapixels, and no inference besides
 
 
 def processor_seconds(process: int) -> float:
@@ -75,15 +83,25 @@ def processor_seconds(process: int) -> float:
 
 @pytest.mark.parametrize("fault", ["stall_before_headers", "stall_in_body", "drip"])
 def test_a_caller_who_leaves_while_downloading_closes_the_source(fault: str) -> None:
-    with faulty_source_in_a_thread() as source, serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server:
+    with (
+        faulty_source_in_a_thread() as source,
+        serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server,
+    ):
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{server.url}/remove-background", json={"image_url": source.url(fault)}, timeout=0.5, trust_env=False)
+            httpx.post(
+                f"{server.url}/remove-background",
+                json={"image_url": source.url(fault)},
+                timeout=0.5,
+                trust_env=False,
+            )
         assert source.open_connections == {fault} or not source.open_connections
         time.sleep(0.5)
         assert not source.open_connections
 
 
-def test_a_caller_who_leaves_in_mid_inference_keeps_its_place_until_the_work_has_ended(photo: bytes, large: bytes) -> None:
+def test_a_caller_who_leaves_in_mid_inference_keeps_its_place_until_the_work_has_ended(
+    photo: bytes, large: bytes
+) -> None:
     with serve(BGR_MAX_WAITING="1") as server:
         assert server.upload(large).status_code == 200
         with server.connect() as connection:
@@ -101,7 +119,9 @@ def slow_readers(large: bytes) -> Iterator[list[socket.socket]]:
         yield [connections.enter_context(socket.socket()) for _ in range(4)]
 
 
-def test_callers_who_do_not_read_make_way_for_others(photo: bytes, large: bytes, slow_readers: list[socket.socket]) -> None:
+def test_callers_who_do_not_read_make_way_for_others(
+    photo: bytes, large: bytes, slow_readers: list[socket.socket]
+) -> None:
     """Their answers are held within the bound; then they are cut off, and the service goes on as if they had never been."""
     with serve() as server:
         for connection in slow_readers:
@@ -121,7 +141,11 @@ def test_callers_who_do_not_read_make_way_for_others(photo: bytes, large: bytes,
 
 def test_connections_without_a_request_are_dropped(service: Server, photo: bytes) -> None:
     """Nothing sent, half a header, and half a header after a whole request: a server may hold only so many connections."""
-    starts = [b"", b"POST /remove-background HTTP/1.1\r\nHost: x\r\nX-", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HT"]
+    starts = [
+        b"",
+        b"POST /remove-background HTTP/1.1\r\nHost: x\r\nX-",
+        b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /livez HT",
+    ]
     with contextlib.ExitStack() as stack:
         idle = [stack.enter_context(service.connect()) for _ in range(60)]
         for start, connection in zip(starts * 20, idle, strict=True):

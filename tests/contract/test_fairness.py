@@ -31,7 +31,9 @@ def large() -> bytes:
 
 
 @contextlib.contextmanager
-def slow_senders(server: Server, count: int, first: int = 1, declared: int = 20 * MB) -> Iterator[list[socket.socket]]:
+def slow_senders(
+    server: Server, count: int, first: int = 1, declared: int = 20 * MB
+) -> Iterator[list[socket.socket]]:
     """Clients that declare a whole upload, send its `first` bytes, and then a kilobyte a second."""
     request = upload_request(bytes(declared - 10_000))
     start = request.index(b"\r\n\r\n") + 4 + first
@@ -75,7 +77,10 @@ def seconds(request: Callable[[], httpx.Response], code: str | None = None) -> f
     started = time.monotonic()
     response = request()
     took = time.monotonic() - started
-    assert (response.status_code, None if response.status_code == 200 else response.json()["code"]) == (
+    assert (
+        response.status_code,
+        None if response.status_code == 200 else response.json()["code"],
+    ) == (
         200 if code is None else 422,
         code,
     ), response.text
@@ -88,7 +93,9 @@ def test_a_silent_client_does_not_hold_what_it_declares(shared: Server) -> None:
         assert seconds(lambda: shared.upload(bytes(5 * MB)), "unsupported_image_type") < 5
 
 
-def test_an_unread_response_does_not_hold_up_the_next(shared: Server, large: bytes, photo: bytes) -> None:
+def test_an_unread_response_does_not_hold_up_the_next(
+    shared: Server, large: bytes, photo: bytes
+) -> None:
     with slow_readers(shared, large, 1):
         end = time.monotonic() + 20
         while held_bytes(shared) < 12 * MB and time.monotonic() < end:
@@ -102,7 +109,9 @@ def test_slow_clients_that_fill_the_service_pay_before_the_honest(photo: bytes) 
         time.sleep(4)
         assert seconds(lambda: server.upload(photo)) < 5
         cut_off = server.logged("code", "client_too_slow")
-        assert [line["status"] for line in cut_off] == [429]  # one place was needed, and one was taken
+        assert [line["status"] for line in cut_off] == [
+            429
+        ]  # one place was needed, and one was taken
         told = [connection for connection in slow if is_readable(connection)]
         assert len(told) == 1
         assert b" 429 " in told[0].recv(100)
@@ -110,7 +119,9 @@ def test_slow_clients_that_fill_the_service_pay_before_the_honest(photo: bytes) 
 
 def held_bytes(server: Server) -> float:
     """What all requests hold together."""
-    (value,) = re.findall(r"^background_remover_held_bytes (\S+)$", server.get("/metrics").text, re.MULTILINE)
+    (value,) = re.findall(
+        r"^background_remover_held_bytes (\S+)$", server.get("/metrics").text, re.MULTILINE
+    )
     return float(value)
 
 
@@ -122,7 +133,9 @@ def is_readable(connection: socket.socket) -> bool:
         return False
 
 
-def test_slow_clients_that_fill_the_memory_do_so_for_no_longer_than_they_stall(shared: Server) -> None:
+def test_slow_clients_that_fill_the_memory_do_so_for_no_longer_than_they_stall(
+    shared: Server,
+) -> None:
     with slow_senders(shared, 12, first=1_900_000):
         # Those that waited for room themselves have their two seconds once they have it.
         assert seconds(lambda: shared.upload(bytes(5 * MB)), "unsupported_image_type") < 12
@@ -155,7 +168,9 @@ async def throttled_source(body: bytes, bytes_per_second: int) -> AsyncIterator[
         with contextlib.suppress(ConnectionError):
             head = await reader.readuntil(b"\r\n\r\n")
             chunked = b"/chunked" in head
-            framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(body)
+            framing = (
+                b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % len(body)
+            )
             # A path's bytes do not wait for their reader in the sender's buffer, as they would on loopback.
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
             writer.transport.set_write_buffer_limits(high=0)
@@ -176,12 +191,16 @@ async def throttled_source(body: bytes, bytes_per_second: int) -> AsyncIterator[
 
 
 @pytest.mark.parametrize("count", [6])
-async def test_sources_without_a_length_are_fetched_side_by_side(count: int, record_property: Record) -> None:
+async def test_sources_without_a_length_are_fetched_side_by_side(
+    count: int, record_property: Record
+) -> None:
     async with throttled_source(bytes(3 * MB), 1_500_000) as source:
         with serve(BGR_ALLOWED_PRIVATE_HOSTS=source.removeprefix("http://")) as server:
 
             async def fetch(client: httpx.AsyncClient, path: str) -> None:
-                response = await client.post(f"{server.url}/remove-background", json={"image_url": source + path})
+                response = await client.post(
+                    f"{server.url}/remove-background", json={"image_url": source + path}
+                )
                 assert_error(response, 422, "unsupported_image_type")
 
             took: dict[str, float] = {}
@@ -190,7 +209,10 @@ async def test_sources_without_a_length_are_fetched_side_by_side(count: int, rec
                     started = time.monotonic()
                     await asyncio.gather(*(fetch(client, path) for _ in range(count)))
                     took[path] = time.monotonic() - started
-    record_property("six chunked sources beside each other: times the seconds with a length", took["/chunked"] / took["/length"])
+    record_property(
+        "six chunked sources beside each other: times the seconds with a length",
+        took["/chunked"] / took["/length"],
+    )
     assert took["/chunked"] < 1.2 * took["/length"]
 
 
@@ -198,12 +220,24 @@ async def test_sources_without_a_length_are_fetched_side_by_side(count: int, rec
 def test_an_honest_upload_among_slow_clients(large: bytes, record_property: Record) -> None:
     """Twelve senders of a kilobyte a second and four readers that do not read."""
     with serve() as server:
-        alone = median(seconds(lambda: server.upload(bytes(5 * MB)), "unsupported_image_type") for _ in range(5))
+        alone = median(
+            seconds(lambda: server.upload(bytes(5 * MB)), "unsupported_image_type")
+            for _ in range(5)
+        )
         alone_photo = median(seconds(lambda: server.upload(large)) for _ in range(3))
         with slow_readers(server, large, 4), slow_senders(server, 12):
             time.sleep(8)
-            among = [seconds(lambda: server.upload(bytes(5 * MB)), "unsupported_image_type") for _ in range(5)]
+            among = [
+                seconds(lambda: server.upload(bytes(5 * MB)), "unsupported_image_type")
+                for _ in range(5)
+            ]
             among_photo = [seconds(lambda: server.upload(large)) for _ in range(3)]
-    for name, value in (("5 MB", median(among) / alone), ("18 megapixels", median(among_photo) / alone_photo)):
-        record_property(f"an upload of {name} among 12 slow senders and 4 slow readers: times its seconds alone", value)
+    for name, value in (
+        ("5 MB", median(among) / alone),
+        ("18 megapixels", median(among_photo) / alone_photo),
+    ):
+        record_property(
+            f"an upload of {name} among 12 slow senders and 4 slow readers: times its seconds alone",
+            value,
+        )
         assert value < 1.5

@@ -20,7 +20,8 @@ from packaging.utils import canonicalize_name
 
 from bench.cgroup import cgroup_of
 from deploy.image.sbom import bill, inventory
-from pipeline.weights.store import MODEL_TAG, SAMPLE
+from pipeline.weights import SAMPLE
+from pipeline.weights.store import MODEL_TAG
 from tests.conftest import DATA, Record, encoded, grainy
 from tests.support.bombs import huge_png
 from tests.support.image_driver import SOURCE_PORT
@@ -32,7 +33,13 @@ IMAGE = os.environ.get("IMAGE", "background-remover")
 PORT = 8123
 UNPACKED = 650e6
 LIMIT = 512 * 1024 * 1024
-CONFINED = ["--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
+CONFINED = [
+    "--network=none",
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+]
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,9 @@ class Engine:
 
     def run(self, *arguments: str, timeout: float = 300) -> str:
         """Its standard output. Raises CalledProcessError."""
-        return subprocess.run([self.name, *arguments], capture_output=True, text=True, check=True, timeout=timeout).stdout
+        return subprocess.run(
+            [self.name, *arguments], capture_output=True, text=True, check=True, timeout=timeout
+        ).stdout
 
     def inspect(self, thing: str) -> Any:
         """All that it says of a container or an image."""
@@ -59,7 +68,10 @@ def engine() -> Engine:
     """The container engine that has the image."""
     for name in ("docker", "podman"):
         command = [name, "image", "inspect", IMAGE]
-        if shutil.which(name) and subprocess.run(command, capture_output=True, check=False).returncode == 0:
+        if (
+            shutil.which(name)
+            and subprocess.run(command, capture_output=True, check=False).returncode == 0
+        ):
             return Engine(name)
     pytest.skip(f"no docker or podman here has the image {IMAGE}: make image")
 
@@ -84,7 +96,9 @@ def container(engine: Engine) -> Iterator[str]:
     """The service in its container."""
     limits = [f"--memory={LIMIT}", f"--memory-swap={LIMIT}"]
     allowed = f"BGR_ALLOWED_PRIVATE_HOSTS=127.0.0.1:{SOURCE_PORT}"
-    name = engine.run("run", "--detach", *CONFINED, *limits, "--env", f"PORT={PORT}", "--env", allowed, IMAGE).strip()
+    name = engine.run(
+        "run", "--detach", *CONFINED, *limits, "--env", f"PORT={PORT}", "--env", allowed, IMAGE
+    ).strip()
     yield name
     engine.run("rm", "--force", name)
 
@@ -94,8 +108,15 @@ def seen(engine: Engine, container: str, pictures: Path) -> Any:
     """What the client saw."""
     driver = ROOT / "tests" / "image_driver.py"
     mounts = [f"--volume={pictures}:/pictures:ro", f"--volume={driver}:/driver.py:ro"]
-    network = [f"--network=container:{container}" if flag.startswith("--network") else flag for flag in CONFINED]
-    return json.loads(engine.run("run", "--rm", *network, *mounts, "--entrypoint=python", IMAGE, "/driver.py", str(PORT)))
+    network = [
+        f"--network=container:{container}" if flag.startswith("--network") else flag
+        for flag in CONFINED
+    ]
+    return json.loads(
+        engine.run(
+            "run", "--rm", *network, *mounts, "--entrypoint=python", IMAGE, "/driver.py", str(PORT)
+        )
+    )
 
 
 def test_it_is_small(engine: Engine, record_property: Record) -> None:
@@ -115,26 +136,39 @@ def test_it_holds_what_serving_needs_and_nothing_else(engine: Engine, container:
     names = "from importlib.metadata import distributions as all_of; print(*(f'{d.name}=={d.version}' for d in all_of()))"
     pairs = (line.split("==") for line in engine.python(container, names).split())
     installed = {f"{canonicalize_name(name)}=={version}" for name, version in pairs}
-    locked = set(re.findall(r"^[^ #]+==[^ ;]+", (ROOT / "requirements" / "serve.txt").read_text(), re.MULTILINE))
+    locked = set(
+        re.findall(
+            r"^[^ #]+==[^ ;]+", (ROOT / "requirements" / "serve.txt").read_text(), re.MULTILINE
+        )
+    )
     assert installed <= locked
-    assert {"bentoml", "onnxruntime", "pillow", "scipy", "httpx"} <= {name.partition("==")[0] for name in installed}
+    assert {"bentoml", "onnxruntime", "pillow", "scipy", "httpx"} <= {
+        name.partition("==")[0] for name in installed
+    }
     tools = "import shutil; print(*filter(shutil.which, ('cc', 'gcc', 'make', 'git', 'uv', 'pytest', 'ruff')))"
     assert engine.python(container, tools).split() == []
-    assert engine.python(container, "import os; print(os.getuid(), os.geteuid())").split() == ["1034", "1034"]
+    assert engine.python(container, "import os; print(os.getuid(), os.geteuid())").split() == [
+        "1034",
+        "1034",
+    ]
 
 
 def test_its_bill_of_materials_lists_what_is_there(engine: Engine) -> None:
     found = inventory(engine.name, IMAGE)
     listed = {part["bom-ref"]: part for part in json.loads(bill(IMAGE, found))["components"]}
     assert len(listed) == len(found["debian"]) + len(found["python"]) + len(found["models"])
-    assert {"pkg:deb/debian/libc6", "pkg:pypi/onnxruntime", "pkg:pypi/bentoml"} <= {name.partition("@")[0] for name in listed}
+    assert {"pkg:deb/debian/libc6", "pkg:pypi/onnxruntime", "pkg:pypi/bentoml"} <= {
+        name.partition("@")[0] for name in listed
+    }
     assert listed[f"model:{MODEL_TAG.replace(':', '@')}"]["hashes"][0]["alg"] == "SHA-256"
 
 
 @pytest.mark.usefixtures("seen")
 def test_its_own_check_finds_it_healthy(engine: Engine, container: str) -> None:
     image = engine.inspect(IMAGE)
-    check = image["Config"].get("Healthcheck") or image["Healthcheck"]  # docker's place, podman's place
+    check = (
+        image["Config"].get("Healthcheck") or image["Healthcheck"]
+    )  # docker's place, podman's place
     how, *command = check["Test"]
     assert how == "CMD"
     engine.run("exec", container, *command)
@@ -143,18 +177,36 @@ def test_its_own_check_finds_it_healthy(engine: Engine, container: str) -> None:
 
 
 def test_real_photos_by_url_and_by_upload(seen: Any, pictures: Path) -> None:
-    assert seen["uploads"].keys() == seen["urls"].keys() == {path.name for path in pictures.iterdir()}
+    assert (
+        seen["uploads"].keys() == seen["urls"].keys() == {path.name for path in pictures.iterdir()}
+    )
     for name, answer in seen["uploads"].items():
         by_url = seen["urls"][name]
-        assert (answer["status"], answer["code"], answer["picture"]) == (by_url["status"], by_url["code"], by_url["picture"])
+        assert (answer["status"], answer["code"], answer["picture"]) == (
+            by_url["status"],
+            by_url["code"],
+            by_url["picture"],
+        )
         if name not in ("bomb.png", "page.html", "truncated.jpg"):
-            assert (answer["status"], answer["picture"][:2]) == (200, ["PNG", "RGBA"]), (name, answer)
+            assert (answer["status"], answer["picture"][:2]) == (200, ["PNG", "RGBA"]), (
+                name,
+                answer,
+            )
 
 
 def test_what_is_wrong_or_hostile(seen: Any) -> None:
-    codes = {name: seen["uploads"][name]["code"] for name in ("bomb.png", "page.html", "truncated.jpg")}
-    assert codes == {"bomb.png": "image_too_large", "page.html": "unsupported_image_type", "truncated.jpg": "image_corrupt"}
-    assert (seen["a wrong option"]["status"], seen["a wrong option"]["code"]) == (400, "invalid_request")
+    codes = {
+        name: seen["uploads"][name]["code"] for name in ("bomb.png", "page.html", "truncated.jpg")
+    }
+    assert codes == {
+        "bomb.png": "image_too_large",
+        "page.html": "unsupported_image_type",
+        "truncated.jpg": "image_corrupt",
+    }
+    assert (seen["a wrong option"]["status"], seen["a wrong option"]["code"]) == (
+        400,
+        "invalid_request",
+    )
     assert list(seen["refused"].values()) == ["url_not_allowed"] * 3 + ["invalid_url"] * 2
 
 
@@ -187,7 +239,11 @@ def test_it_stops_when_told(engine: Engine, container: str) -> None:
     engine.run("stop", "--time=40", container)
     assert time.monotonic() - started < 10
     assert engine.inspect(container)["State"]["ExitCode"] == 0
-    levels = {json.loads(line)["level"] for line in engine.run("logs", container).splitlines() if line.startswith("{")}
+    levels = {
+        json.loads(line)["level"]
+        for line in engine.run("logs", container).splitlines()
+        if line.startswith("{")
+    }
     assert levels == {"info"}
 
 

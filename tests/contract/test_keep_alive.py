@@ -45,7 +45,9 @@ def test_a_connection_in_use_is_kept(two: list[Server], seconds: float) -> None:
 def test_through_nginx_with_keepalive(two: list[Server], tmp_path: Path) -> None:
     with behind_nginx(needed("nginx", "nginx-light"), two, tmp_path) as proxy:
         assert requests_on_one_connection(proxy, 60, pause=0.25) > 180
-        assert requests_on_one_connection(proxy, 14, pause=4.5) == 4  # longer than nginx keeps its own connections
+        assert (
+            requests_on_one_connection(proxy, 14, pause=4.5) == 4
+        )  # longer than nginx keeps its own connections
         log = (tmp_path / "logs" / "error.log").read_text()
     assert "reset" not in log
     assert "prematurely closed" not in log

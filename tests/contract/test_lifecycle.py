@@ -13,13 +13,26 @@ import httpx
 import pytest
 
 from tests.conftest import Record, Source
-from tests.support.serving import Server, assert_error, command, environment, free_port, serve, wait_until_ready
+from tests.support.serving import (
+    Server,
+    assert_error,
+    command,
+    environment,
+    free_port,
+    serve,
+    wait_until_ready,
+)
 
 
 def start_and_fail(**settings: str) -> tuple[int, str]:
     """Start what must not start: its exit code and all that it said."""
     result = subprocess.run(
-        command(".", free_port()), env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
+        command(".", free_port()),
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return result.returncode, result.stdout + result.stderr
 
@@ -31,12 +44,16 @@ def test_a_wrong_setting_stops_the_start_with_one_sentence() -> None:
     assert "Traceback" not in output
 
 
-def test_a_missing_or_damaged_model_stops_the_start_with_one_sentence(tmp_path: Path, model_file: Path) -> None:
+def test_a_missing_or_damaged_model_stops_the_start_with_one_sentence(
+    tmp_path: Path, model_file: Path
+) -> None:
     status, output = start_and_fail(BENTOML_HOME=str(tmp_path))
     assert status == 1
     assert "make setup" in output
     assert "Traceback" not in output
-    shutil.copytree(model_file.parents[3], tmp_path / "home", ignore=shutil.ignore_patterns("bentos", "tmp"))
+    shutil.copytree(
+        model_file.parents[3], tmp_path / "home", ignore=shutil.ignore_patterns("bentos", "tmp")
+    )
     (tmp_path / "home" / model_file.relative_to(model_file.parents[3])).write_bytes(b"damaged")
     status, output = start_and_fail(BENTOML_HOME=str(tmp_path / "home"))
     assert status == 1
@@ -128,10 +145,15 @@ def test_in_a_container_a_worker_that_dies_ends_the_process(record_property: Rec
     """So that what runs the container sees it, and starts another."""
     port = free_port()
     settings = environment(BENTOML_CONTAINERIZED="true")
-    process = subprocess.Popen(command(".", port), env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command(".", port), env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     server = Server(f"http://127.0.0.1:{port}", process, Path(os.devnull))
     wait_until_ready(server)
     os.kill(server.worker(), signal.SIGKILL)
     killed = time.monotonic()
     assert process.wait(12) == 1
-    record_property("killed worker in a container: seconds until the process ends with 1", time.monotonic() - killed)
+    record_property(
+        "killed worker in a container: seconds until the process ends with 1",
+        time.monotonic() - killed,
+    )

@@ -19,7 +19,7 @@ import re, sys
 from pathlib import Path
 from pipeline.request_timer import Clock
 from pipeline.remove_background import cut_out
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 from pipeline.options import Options
 from pipeline.mask.segmenter import U2netpRunner
 from pipeline.image.strips import Strips
@@ -44,7 +44,14 @@ def added(data: bytes, model_file: Path, folder: Path) -> tuple[float, float]:
     picture = folder / "picture"
     picture.write_bytes(data)
     command = [sys.executable, "-c", SCRIPT, str(model_file), str(picture)]
-    result = subprocess.run(command, cwd=ROOT, env=environment(**WORKER_ENVIRONMENT), capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(**WORKER_ENVIRONMENT),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     peak, rest = (float(line.split()[0]) for line in result.stdout.splitlines())
     return peak, rest
 
@@ -52,7 +59,11 @@ def added(data: bytes, model_file: Path, folder: Path) -> tuple[float, float]:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/remove-background", 400),  # a timer that outlived its request once kept 11 KB of each
+        (
+            "POST",
+            "/remove-background",
+            400,
+        ),  # a timer that outlived its request once kept 11 KB of each
         ("GET", "/nothing/{}", 404),  # each with a path of its own, of which the metrics kept 22 KB
     ],
 )
@@ -74,22 +85,29 @@ def test_answered_requests_leave_nothing_behind(method: str, path: str, status: 
 def test_the_supervisor_imports_nothing_heavy() -> None:
     """It imports service.py as the worker does, and does none of the work."""
     script = "import service, sys; print(*{'numpy', 'scipy', 'PIL', 'onnxruntime', 'cykooz_resizer'} & sys.modules.keys())"
-    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert result.stdout.split() == []
 
 
 def test_onnxruntime_reports_nothing(model_file: Path, tmp_path: Path) -> None:
     """It would keep a data base of its use in the home folder, and a thread that sends it."""
-    script = (
-        "import sys; from pathlib import Path; from pipeline.mask.segmenter import U2netpRunner; U2netpRunner(Path(sys.argv[1]), 1)"
-    )
+    script = "import sys; from pathlib import Path; from pipeline.mask.segmenter import U2netpRunner; U2netpRunner(Path(sys.argv[1]), 1)"
     command = [sys.executable, "-c", script, str(model_file)]
     subprocess.run(command, cwd=ROOT, env=environment(HOME=str(tmp_path)), check=True)
     assert list(tmp_path.rglob("onnxruntime*")) == []
 
 
 @pytest.mark.parametrize("variant", ["plain", "progressive", "rotated", "profile", "CMYK", "WebP"])
-def test_a_picture_of_24_megapixels(variant: str, model_file: Path, tmp_path: Path, wide_gamut: bytes) -> None:
+def test_a_picture_of_24_megapixels(
+    variant: str, model_file: Path, tmp_path: Path, wide_gamut: bytes
+) -> None:
     """The picture (4 bytes a pixel) and the inference (93 MB, counted before): not two pictures, no float copy."""
     image = grainy(24)
     exif = Image.Exif()
@@ -114,7 +132,7 @@ from pathlib import Path
 from pipeline.request_timer import Clock
 from pipeline.errors import BackgroundRemovalError
 from pipeline.remove_background import cut_out
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 from pipeline.options import Options
 from pipeline.mask.segmenter import U2netpRunner
 from pipeline.image.strips import Strips
@@ -137,16 +155,32 @@ for megabytes in (0, 20, 50, 100, 200):
 
 
 # libwebp says of a shortage what it says of a damaged file.
-SHORT = {"JPEG": "out_of_memory", "PNG": "out_of_memory", "AVIF": "out_of_memory", "WEBP": "image_corrupt"}
+SHORT = {
+    "JPEG": "out_of_memory",
+    "PNG": "out_of_memory",
+    "AVIF": "out_of_memory",
+    "WEBP": "image_corrupt",
+}
 
 
 @pytest.mark.parametrize("kind", SHORT)
-def test_a_shortage_of_memory_is_told_and_survived(kind: str, model_file: Path, tmp_path: Path) -> None:
+def test_a_shortage_of_memory_is_told_and_survived(
+    kind: str, model_file: Path, tmp_path: Path
+) -> None:
     """Wherever the allocation fails, in Python, a decoder or the model; the next picture is answered as before."""
     picture = tmp_path / "picture"
-    picture.write_bytes(encoded(grainy(16), kind, **({"compress_level": 1} if kind == "PNG" else {})))
+    picture.write_bytes(
+        encoded(grainy(16), kind, **({"compress_level": 1} if kind == "PNG" else {}))
+    )
     command = [sys.executable, "-c", SHORTAGE, str(model_file), str(picture)]
-    result = subprocess.run(command, cwd=ROOT, env=environment(**WORKER_ENVIRONMENT), capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(**WORKER_ENVIRONMENT),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     codes = set(result.stdout.split())
     assert {"ok", SHORT[kind]} <= codes <= {"ok", SHORT[kind], "out_of_memory"}

@@ -14,7 +14,7 @@ CLIENT = """
 import asyncio, json, logging
 import httpx
 import service
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 {setting}
 app = service.BackgroundRemover.to_asgi(is_main=True)
 
@@ -49,7 +49,9 @@ async def ask(client):
 """
 
 
-def run_inside(ask: str, setting: str = "", root_path: str = "", **settings: str) -> tuple[Any, list[dict[str, Any]]]:
+def run_inside(
+    ask: str, setting: str = "", root_path: str = "", **settings: str
+) -> tuple[Any, list[dict[str, Any]]]:
     """Have the client ask, and return what it said and the log."""
     script = CLIENT.format(ask=ask, setting=setting, root_path=root_path)
     result = subprocess.run(
@@ -62,12 +64,19 @@ def run_inside(ask: str, setting: str = "", root_path: str = "", **settings: str
         timeout=120,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    lines = [json.loads(line) for line in (result.stdout + result.stderr).splitlines() if line.startswith("{")]
+    lines = [
+        json.loads(line)
+        for line in (result.stdout + result.stderr).splitlines()
+        if line.startswith("{")
+    ]
     (said,) = (line for line in lines if "answers" in line)
     return said["answers"], [line for line in lines if "answers" not in line]
 
 
-@pytest.mark.parametrize(("setting", "root_path"), [("", "/prefix"), ("service.BackgroundRemover.path_prefix = '/prefix'", "")])
+@pytest.mark.parametrize(
+    ("setting", "root_path"),
+    [("", "/prefix"), ("service.BackgroundRemover.path_prefix = '/prefix'", "")],
+)
 def test_keys_and_limits_hold_under_any_prefix(setting: str, root_path: str) -> None:
     answers, _ = run_inside(ASK_UNDER_A_PREFIX, setting, root_path, BGR_API_KEYS="key")
     for path in ("/remove-background", "/remove-background/upload"):
@@ -80,6 +89,10 @@ def test_every_record_within_a_request_carries_its_id() -> None:
     (status, code, request_id), log = run_inside(ASK_FOR_A_DEFECT)
     assert [status, code] == [500, "internal_error"]
     records = {line["message"]: line for line in log}
-    for message in ("from the executor's thread, by a library", "A defect: this request could not be answered", "request"):
+    for message in (
+        "from the executor's thread, by a library",
+        "A defect: this request could not be answered",
+        "request",
+    ):
         assert records[message]["request_id"] == request_id, message
     assert "TypeError: ours" in records["A defect: this request could not be answered"]["traceback"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.memory import settled_pss
-from pipeline.image.decode import sniff
+from pipeline.image.formats import detect_format
 from tests.conftest import DATA, Record
 from tests.support.fuzz import CODES, GROWTH, PICTURE_CODES, SLOWEST, Outcome, growth, outcomes
 from tests.support.mutations import Originals, mutated, originals, parts
@@ -30,18 +30,22 @@ def test_the_originals_are_of_every_type_and_their_parts_are_found(files: Origin
     assert own.keys() == files.keys()
     for kind, data in ((kind, data) for kind, many in own.items() for data in many):
         found = parts(data)
-        assert sniff(data) == kind
+        assert detect_format(data) == kind
         assert len(found) > 2 or kind == "WEBP"  # the simplest has one chunk
         assert all(0 <= start < end <= len(data) for start, end in found)
 
 
 def test_a_seed_is_a_file(files: Originals) -> None:
-    assert [mutated(files, seed) for seed in range(200)] == [mutated(files, seed) for seed in range(200)]
+    assert [mutated(files, seed) for seed in range(200)] == [
+        mutated(files, seed) for seed in range(200)
+    ]
     assert len({mutated(files, seed) for seed in range(200)}) > 190
 
 
 @pytest.mark.parametrize("seeds", [10_000, pytest.param(200_000, marks=pytest.mark.slow)])
-def test_each_ends_in_a_picture_or_in_the_contracts_errors(seeds: int, record_property: Record) -> None:
+def test_each_ends_in_a_picture_or_in_the_contracts_errors(
+    seeds: int, record_property: Record
+) -> None:
     def run(first: int) -> list[Outcome]:
         return list(outcomes(first, WORKERS, whole=False, until=seeds))
 
@@ -61,7 +65,9 @@ def test_each_ends_in_a_picture_or_in_the_contracts_errors(seeds: int, record_pr
 
 
 @pytest.mark.parametrize("uploads", [150, pytest.param(300, marks=pytest.mark.slow)])
-def test_the_service_survives_them(uploads: int, files: Originals, photo: bytes, record_property: Record) -> None:
+def test_the_service_survives_them(
+    uploads: int, files: Originals, photo: bytes, record_property: Record
+) -> None:
     with serve() as server:
         before = server.upload(photo).content
         codes: Counter[str] = Counter()

@@ -45,10 +45,14 @@ class Callers:
             thread.join()
 
 
-def test_an_instance_that_is_stopped_loses_nothing(photo: bytes, tmp_path: Path, record_property: Record) -> None:
+def test_an_instance_that_is_stopped_loses_nothing(
+    photo: bytes, tmp_path: Path, record_property: Record
+) -> None:
     with contextlib.ExitStack() as stack:
         instances = [stack.enter_context(serve()) for _ in range(2)]
-        proxy = stack.enter_context(behind_nginx(needed("nginx", "nginx-light"), instances, tmp_path))
+        proxy = stack.enter_context(
+            behind_nginx(needed("nginx", "nginx-light"), instances, tmp_path)
+        )
         with Callers(proxy.url, photo) as callers:
             time.sleep(2)
             before = callers.answers.total()
@@ -61,10 +65,14 @@ def test_an_instance_that_is_stopped_loses_nothing(photo: bytes, tmp_path: Path,
         assert answers.total() > before > 5
 
 
-def test_an_instance_that_is_killed_loses_at_most_what_it_held(photo: bytes, tmp_path: Path, record_property: Record) -> None:
+def test_an_instance_that_is_killed_loses_at_most_what_it_held(
+    photo: bytes, tmp_path: Path, record_property: Record
+) -> None:
     with contextlib.ExitStack() as stack:
         instances = [stack.enter_context(serve()) for _ in range(2)]
-        proxy = stack.enter_context(behind_nginx(needed("nginx", "nginx-light"), instances, tmp_path))
+        proxy = stack.enter_context(
+            behind_nginx(needed("nginx", "nginx-light"), instances, tmp_path)
+        )
         with Callers(proxy.url, photo) as callers:
             time.sleep(2)
             instances[0].kill()

@@ -15,7 +15,15 @@ from tests.support.serving import ROOT, Server
 @pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_it_finds_nothing(service: Server, source: Source, examples: int, tmp_path: Path) -> None:
     """Every check and every phase, valid and invalid data, from a fixed seed; the service logs no error."""
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/docs.json", "--url", service.url]
+    command = [
+        sys.executable,
+        "-m",
+        "schemathesis.cli",
+        "run",
+        f"{service.url}/docs.json",
+        "--url",
+        service.url,
+    ]
     command += ["--checks", "all", "--mode", "all", "--max-examples", str(examples), "--seed", "1"]
     command += ["--generation-database", "none", "--no-color"]
     hooks = {
@@ -24,7 +32,9 @@ def test_it_finds_nothing(service: Server, source: Source, examples: int, tmp_pa
         PICTURE_URL: source.url("/photo.jpg"),
     }
     before = len(service.log_lines())
-    result = subprocess.run(command, cwd=tmp_path, env=os.environ | hooks, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | hooks, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
     lines = service.log_lines()[before:]
     assert not [line for line in lines if line["level"] == "error" or line.get("status") == 500]

@@ -16,14 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.errors import BackgroundRemovalError
+from serving.responses import STATUSES
 from tests.conftest import Source, encoded
 from tests.support.serving import Server, assert_error, serve
 from tests.unit.test_components import FEATURELESS
 
 
 def upload_raw(service: Server, **arguments: Any) -> httpx.Response:
-    return httpx.post(f"{service.url}/remove-background/upload", trust_env=False, timeout=30, **arguments)
+    return httpx.post(
+        f"{service.url}/remove-background/upload", trust_env=False, timeout=30, **arguments
+    )
 
 
 def picture(response: httpx.Response) -> Image.Image:
@@ -46,7 +48,14 @@ def test_a_photo_by_url(service: Server, source: Source) -> None:
     assert int(headers["X-Foreground-Top"]) + image.height <= 512
     assert float(headers["X-Subject-Confidence"]) > 0.95
     steps = [part.split(";dur=") for part in headers["Server-Timing"].split(", ")]
-    assert [name for name, _ in steps] == ["download", "wait", "decode", "segment", "select", "encode"]
+    assert [name for name, _ in steps] == [
+        "download",
+        "wait",
+        "decode",
+        "segment",
+        "select",
+        "encode",
+    ]
     assert all(float(took) >= 0 for _, took in steps)
     assert not image.info.keys() & {"exif", "icc_profile", "comment"}
     pixels = np.asarray(image)
@@ -100,7 +109,9 @@ def test_bentomls_client(service: Server, source: Source, photo: bytes, tmp_path
         by_url = client.remove_background(image_url=source.url("/photo.jpg"))
         assert isinstance(by_url, bytes)
         assert by_url == client.remove_background_upload(image=file)
-        mask = client.remove_background_upload(image=file, subject="all", output="mask", margin=4, crop=True)
+        mask = client.remove_background_upload(
+            image=file, subject="all", output="mask", margin=4, crop=True
+        )
         assert Image.open(io.BytesIO(mask)).mode == "L"
         with pytest.raises(bentoml.exceptions.BentoMLException, match="url_not_allowed"):
             client.remove_background(image_url="http://10.0.0.1/x.png")
@@ -149,7 +160,11 @@ def test_pictures(service: Server, source: Source, photo: bytes) -> None:
     assert_error(service.upload(photo[:20_000]), 422, "image_corrupt")
     assert_error(service.upload(encoded(Image.new("L", (5001, 5000)))), 422, "image_too_large")
     for pixels in FEATURELESS.values():
-        assert_error(service.upload(encoded(Image.fromarray(pixels.astype(np.uint8)))), 422, "no_subject_found")
+        assert_error(
+            service.upload(encoded(Image.fromarray(pixels.astype(np.uint8)))),
+            422,
+            "no_subject_found",
+        )
     large = Image.open(io.BytesIO(photo)).resize((4000, 3500))
     response = service.upload(encoded(large, "JPEG"), format="webp", crop="false")
     assert_error(response, 422, "format_unsupported")
@@ -157,7 +172,9 @@ def test_pictures(service: Server, source: Source, photo: bytes) -> None:
 
 def status_and_code(response: httpx.Response) -> tuple[str, str]:
     """As the corpus' table writes them."""
-    return str(response.status_code), "-" if response.status_code == 200 else response.json()["code"]
+    return str(response.status_code), "-" if response.status_code == 200 else response.json()[
+        "code"
+    ]
 
 
 @pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
@@ -169,7 +186,9 @@ def test_the_rows_of_the_corpus(every: int, service: Server, data: Path) -> None
     wrong = []
     for row in rows:
         status, code = status_and_code(service.upload((folder / row["path"]).read_bytes()))
-        if status not in row["expected_status"].split("|") or code not in row["expected_code"].split("|"):
+        if status not in row["expected_status"].split("|") or code not in row[
+            "expected_code"
+        ].split("|"):
             wrong.append((row["path"], row["expected_status"], row["expected_code"], status, code))
     assert rows
     assert not wrong
@@ -197,7 +216,9 @@ def test_every_awkward_picture(service: Server, source: Source, data: Path) -> N
         if response.status_code != 200:
             codes[file.name] = response.json()["code"]
     assert files
-    assert codes == {name: code for name, code in AWKWARD.items() if (data / "awkward" / name).exists()}
+    assert codes == {
+        name: code for name, code in AWKWARD.items() if (data / "awkward" / name).exists()
+    }
 
 
 @pytest.mark.parametrize("folder", ["photos", "photos/large", "groundtruth/people/images"])
@@ -215,7 +236,11 @@ def test_every_refused_url(service: Server, data: Path) -> None:
     rows = json.loads((data / "ssrf" / "urls.json").read_text())
     refused = [row for row in rows if row["expect"] != "allowed" and row["group"] != "dns-stub"]
     assert refused
-    wrong = [row["url"] for row in refused if service.post(image_url=row["url"]).json()["code"] != row["expect"]]
+    wrong = [
+        row["url"]
+        for row in refused
+        if service.post(image_url=row["url"]).json()["code"] != row["expect"]
+    ]
     assert not wrong
 
 
@@ -240,21 +265,35 @@ def test_cors(service: Server) -> None:
     origin = {"Origin": "https://app.stylespire.com"}
     preflight = httpx.options(
         f"{service.url}/remove-background",
-        headers={**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"},
+        headers={
+            **origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type",
+        },
         trust_env=False,
     )
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-origin"] == origin["Origin"]
-    refused = httpx.post(f"{service.url}/remove-background", json={}, headers=origin, trust_env=False)
+    refused = httpx.post(
+        f"{service.url}/remove-background", json={}, headers=origin, trust_env=False
+    )
     assert_error(refused, 400, "invalid_request")
     assert refused.headers["access-control-allow-origin"] == origin["Origin"]
     assert "X-Foreground-Left" in refused.headers["access-control-expose-headers"]
-    stranger = httpx.post(f"{service.url}/remove-background", json={}, headers={"Origin": "https://evil.com"}, trust_env=False)
+    stranger = httpx.post(
+        f"{service.url}/remove-background",
+        json={},
+        headers={"Origin": "https://evil.com"},
+        trust_env=False,
+    )
     assert "access-control-allow-origin" not in stranger.headers
 
 
 def test_every_log_line_is_json_and_each_request_has_one(service: Server, photo: bytes) -> None:
-    ids = [service.upload(photo).headers["X-BentoML-Request-ID"], service.upload(b"x").headers["X-BentoML-Request-ID"]]
+    ids = [
+        service.upload(photo).headers["X-BentoML-Request-ID"],
+        service.upload(b"x").headers["X-BentoML-Request-ID"],
+    ]
     good, bad = (service.logged("request_id", request_id)[0] for request_id in ids)
     assert (good["status"], good["code"], good["path"]) == (200, "ok", "/remove-background/upload")
     assert good["timings"].keys() == {"receive", "wait", "decode", "segment", "select", "encode"}
@@ -265,7 +304,10 @@ def test_every_log_line_is_json_and_each_request_has_one(service: Server, photo:
 def test_downloads_overlap(service: Server, source: Source) -> None:
     """Two slow sources end together, and a picture sent meanwhile does not wait for them."""
     started = time.monotonic()
-    threads = [threading.Thread(target=service.post, kwargs={"image_url": source.url("/slow")}) for _ in range(4)]
+    threads = [
+        threading.Thread(target=service.post, kwargs={"image_url": source.url("/slow")})
+        for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     time.sleep(0.2)
@@ -277,7 +319,9 @@ def test_downloads_overlap(service: Server, source: Source) -> None:
 
 
 async def gather(count: int, request: Callable[[httpx.AsyncClient], Any]) -> list[httpx.Response]:
-    async with httpx.AsyncClient(timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None)) as client:
+    async with httpx.AsyncClient(
+        timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None)
+    ) as client:
         return list(await asyncio.gather(*(request(client) for _ in range(count))))
 
 
@@ -294,7 +338,9 @@ async def test_busy_past_the_limit_and_nothing_is_lost(service: Server, photo: b
 
 
 def test_deadline_and_threads(photo: bytes, source: Source) -> None:
-    with serve(BGR_DEADLINE="2", BGR_THREADS="1", BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server:
+    with serve(
+        BGR_DEADLINE="2", BGR_THREADS="1", BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}"
+    ) as server:
         assert_error(server.post(image_url=source.url("/slow")), 504, "deadline_exceeded")
         assert server.upload(photo).status_code == 200
 
@@ -304,16 +350,30 @@ def test_api_keys(photo: bytes) -> None:
 
         def post(headers: Any) -> httpx.Response:
             url = f"{server.url}/remove-background/upload"
-            return httpx.post(url, files={"image": photo}, headers=headers, timeout=30, trust_env=False)
+            return httpx.post(
+                url, files={"image": photo}, headers=headers, timeout=30, trust_env=False
+            )
 
         assert_error(server.upload(photo), 401, "unauthorized")
-        for headers in ({"X-Api-Key": "key-on"}, {"X-Api-Key": ""}, {"Authorization": "key-one"}, {"X-Api-Key": "ключ"}):
+        for headers in (
+            {"X-Api-Key": "key-on"},
+            {"X-Api-Key": ""},
+            {"Authorization": "key-one"},
+            {"X-Api-Key": "ключ"},
+        ):
             raw = {name: value.encode() for name, value in headers.items()}
             assert_error(post(raw), 401, "unauthorized")
-        for headers in ({"X-Api-Key": "key-one"}, {"Authorization": "Bearer key-two"}, {"authorization": "bearer key-one"}):
+        for headers in (
+            {"X-Api-Key": "key-one"},
+            {"Authorization": "Bearer key-two"},
+            {"authorization": "bearer key-one"},
+        ):
             assert post(headers).status_code == 200
         assert server.get("/health").status_code == 200
-        with bentoml.SyncHTTPClient(server.url, token="key-one") as client, pytest.raises(Exception, match="url_not_allowed"):
+        with (
+            bentoml.SyncHTTPClient(server.url, token="key-one") as client,
+            pytest.raises(Exception, match="url_not_allowed"),
+        ):
             client.remove_background(image_url="http://10.0.0.1/")
 
 
@@ -322,7 +382,7 @@ def test_every_error_of_the_tree_is_answered_somewhere() -> None:
     text = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*.py"))
     missing = [
         error.code
-        for error in BackgroundRemovalError.__subclasses__()
+        for error in STATUSES
         if f'"{error.code}"' not in text and error.__name__ not in text
     ]
     assert missing == []
@@ -332,5 +392,8 @@ def test_every_error_of_the_tree_is_answered_somewhere() -> None:
 def test_a_model_of_rembgs(service: Server, photo: bytes) -> None:
     fields = {"subject": "all", "crop": "false", "output": "mask"}
     with serve(BGR_MODEL="rembg:u2netp") as server:
-        theirs, ours = (np.asarray(picture(one.upload(photo, **fields))).astype(int) for one in (server, service))
+        theirs, ours = (
+            np.asarray(picture(one.upload(photo, **fields))).astype(int)
+            for one in (server, service)
+        )
     assert np.abs(theirs - ours).max() <= 1

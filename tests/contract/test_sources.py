@@ -47,7 +47,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def downloader(source: FaultySource, timeout: float = TIMEOUT) -> Downloader:
-    return Downloader(max_bytes=LIMIT, timeout=timeout, allowed_private_hosts=[("127.0.0.1", source.port)])
+    return Downloader(
+        max_bytes=LIMIT, timeout=timeout, allowed_private_hosts=[("127.0.0.1", source.port)]
+    )
 
 
 async def closed(source: FaultySource) -> bool:
@@ -67,7 +69,9 @@ async def source() -> AsyncIterator[FaultySource]:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_each_fault_ends_with_its_code(name: str, source: FaultySource, read: list[int], record_property: Record) -> None:
+async def test_each_fault_ends_with_its_code(
+    name: str, source: FaultySource, read: list[int], record_property: Record
+) -> None:
     started = time.monotonic()
     with pytest.raises(BackgroundRemovalError) as caught:
         await downloader(source).download(source.url(name), freely)
@@ -80,26 +84,41 @@ async def test_each_fault_ends_with_its_code(name: str, source: FaultySource, re
     assert await closed(source)
 
 
-async def test_answers_with_random_faults_end_in_bytes_or_in_the_contracts_errors(source: FaultySource) -> None:
+async def test_answers_with_random_faults_end_in_bytes_or_in_the_contracts_errors(
+    source: FaultySource,
+) -> None:
     """Three hundred answers of which some bytes are changed, cut out or doubled."""
     answers = (
         with_length(b"40", b"x" * 40),
-        CHUNKED + b"14\r\n" + b"x" * 20 + b"\r\n14;a=b\r\n" + b"x" * 20 + b"\r\n0\r\nX-Trailer: 1\r\n\r\n",
+        CHUNKED
+        + b"14\r\n"
+        + b"x" * 20
+        + b"\r\n14;a=b\r\n"
+        + b"x" * 20
+        + b"\r\n0\r\nX-Trailer: 1\r\n\r\n",
         b"HTTP/1.1 302 Found\r\nLocation: /changed\r\nContent-Length: 0\r\n\r\n",
-        OK + b"Content-Encoding: identity\r\nContent-Type: image/png\r\nConnection: close\r\n\r\n" + b"x" * 40,
+        OK
+        + b"Content-Encoding: identity\r\nContent-Type: image/png\r\nConnection: close\r\n\r\n"
+        + b"x" * 40,
     )
     random = Random(4)
     for number in range(300):
         answer = bytearray(answers[number % len(answers)])
         for _ in range(random.randint(1, 4)):
             at = random.randrange(len(answer))
-            answer[at : at + random.choice((0, 1, 5))] = random.choice((random.randbytes(1), answer[at : at + 9], b"\r\n", b""))
+            answer[at : at + random.choice((0, 1, 5))] = random.choice(
+                (random.randbytes(1), answer[at : at + 9], b"\r\n", b"")
+            )
         source.faults["changed"] = sends(bytes(answer))
         with contextlib.suppress(BackgroundRemovalError):
-            assert isinstance(await downloader(source, timeout=0.3).download(source.url("changed"), freely), bytes)
+            assert isinstance(
+                await downloader(source, timeout=0.3).download(source.url("changed"), freely), bytes
+            )
 
 
-async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(source: FaultySource, record_property: Record) -> None:
+async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(
+    source: FaultySource, record_property: Record
+) -> None:
     """A source of one-byte chunks costs time, not the others' time."""
     source.faults["chunks_of_a_byte"] = sends(CHUNKED + b"1\r\nx\r\n" * 400_000)
     longest = 0.0
@@ -124,17 +143,25 @@ async def test_a_length_that_is_too_short_ends_the_picture(source: FaultySource)
     assert await downloader(source).download(source.url("short"), freely) == b"only"
 
 
-async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(source: FaultySource, read: list[int]) -> None:
+async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(
+    source: FaultySource, read: list[int]
+) -> None:
     whole = b"x" * LIMIT
-    chunks = b"".join(b"1000\r\n" + whole[at : at + 4096] + b"\r\n" for at in range(0, LIMIT - 4096, 4096))
+    chunks = b"".join(
+        b"1000\r\n" + whole[at : at + 4096] + b"\r\n" for at in range(0, LIMIT - 4096, 4096)
+    )
     source.faults["chunks"] = sends(CHUNKED, chunks, b"0\r\nX-Trailer: 1\r\n\r\n")
     source.faults["whole"] = sends(with_length(b"%d" % LIMIT, whole))
     source.faults["one_more"] = sends(OK + b"\r\n", whole + b"x")
-    assert len(await downloader(source).download(source.url("chunks"), freely)) == LIMIT // 4096 * 4096
+    assert (
+        len(await downloader(source).download(source.url("chunks"), freely)) == LIMIT // 4096 * 4096
+    )
     assert await downloader(source).download(source.url("whole"), freely) == whole
     with pytest.raises(SourceTooLarge):
         await downloader(source).download(source.url("one_more"), freely)
-    assert 3 * LIMIT < sum(read) < 3 * LIMIT + MORE_BYTES  # each byte is read once, and each was recorded
+    assert (
+        3 * LIMIT < sum(read) < 3 * LIMIT + MORE_BYTES
+    )  # each byte is read once, and each was recorded
 
 
 async def test_all_hops_share_one_deadline(source: FaultySource) -> None:
@@ -161,7 +188,9 @@ async def test_waiting_for_memory_is_not_the_sources_delay(source: FaultySource)
     assert 2.5 * TIMEOUT <= time.monotonic() - started < 2.5 * TIMEOUT + MORE_SECONDS
 
 
-async def test_memory_is_reserved_as_bytes_arrive_and_before_they_are_kept(source: FaultySource) -> None:
+async def test_memory_is_reserved_as_bytes_arrive_and_before_they_are_kept(
+    source: FaultySource,
+) -> None:
     first, second = asyncio.Event(), asyncio.Event()
     reserved: list[int] = []
 
@@ -183,12 +212,18 @@ async def test_memory_is_reserved_as_bytes_arrive_and_before_they_are_kept(sourc
     assert max(reserved) <= 65_536
 
 
-@pytest.mark.parametrize("name", ["length_over_the_limit", "gzip_bomb", "status_404", "redirect_to_itself"])
-async def test_nothing_is_reserved_for_a_source_that_is_refused(name: str, source: FaultySource) -> None:
+@pytest.mark.parametrize(
+    "name", ["length_over_the_limit", "gzip_bomb", "status_404", "redirect_to_itself"]
+)
+async def test_nothing_is_reserved_for_a_source_that_is_refused(
+    name: str, source: FaultySource
+) -> None:
     async def reserve(_: int) -> None:
         raise AssertionError
 
-    source.faults.setdefault("status_404", sends(b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\nnone"))
+    source.faults.setdefault(
+        "status_404", sends(b"HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\nnone")
+    )
     with pytest.raises(BackgroundRemovalError):
         await downloader(source).download(source.url(name), reserve)
 
@@ -219,11 +254,17 @@ async def test_a_deadline_that_has_passed_unnoticed_is_kept(source: FaultySource
 
 
 @pytest.mark.parametrize("declared", [True, False])
-async def test_a_source_is_held_in_memory_once(source: FaultySource, declared: bool, record_property: Record) -> None:
+async def test_a_source_is_held_in_memory_once(
+    source: FaultySource, declared: bool, record_property: Record
+) -> None:
     size = 16_000_000
     head = OK + (b"Content-Length: %d\r\n" % size if declared else b"") + b"\r\n"
-    source.faults["large"] = sends(head, *[bytes(50_000)] * (size // 50_000))  # in parts, as the server's memory counts too
-    downloads = Downloader(max_bytes=20_000_000, timeout=30, allowed_private_hosts=[("127.0.0.1", source.port)])
+    source.faults["large"] = sends(
+        head, *[bytes(50_000)] * (size // 50_000)
+    )  # in parts, as the server's memory counts too
+    downloads = Downloader(
+        max_bytes=20_000_000, timeout=30, allowed_private_hosts=[("127.0.0.1", source.port)]
+    )
     url = source.url("large")
     tracemalloc.start()
     try:
@@ -242,14 +283,22 @@ def test_each_fault_through_the_running_service(photo: bytes) -> None:
     """The same codes in the answers, at most sixteen at once; then the service is as good as before."""
     page = b"<!doctype html><title>Not a picture</title>"
     pictures = {
-        "page_as_picture": (OK + b"Content-Type: image/png\r\n\r\n" + page, "unsupported_image_type"),
+        "page_as_picture": (
+            OK + b"Content-Type: image/png\r\n\r\n" + page,
+            "unsupported_image_type",
+        ),
         "picture_as_page": (OK + b"Content-Type: text/html\r\n\r\n" + photo, "ok"),
-        "nothing_as_picture": (OK + b"Content-Type: image/png\r\nContent-Length: 0\r\n\r\n", "empty_source"),
+        "nothing_as_picture": (
+            OK + b"Content-Type: image/png\r\nContent-Length: 0\r\n\r\n",
+            "empty_source",
+        ),
         "picture_shorter_than_it_is": (with_length(b"9000", photo), "image_corrupt"),
     }
     expected = {name: code for name, (_, code) in {**FAULTS, **pictures}.items()}
     with (
-        faulty_source_in_a_thread({name: sends(answer) for name, (answer, _) in pictures.items()}) as source,
+        faulty_source_in_a_thread(
+            {name: sends(answer) for name, (answer, _) in pictures.items()}
+        ) as source,
         serve(
             BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}",
             BGR_DOWNLOAD_TIMEOUT=str(TIMEOUT),
@@ -270,8 +319,12 @@ async def _codes(server: Server, source: FaultySource, names: list[str]) -> dict
 
     async def code(client: httpx.AsyncClient, name: str) -> str:
         async with places:
-            response = await client.post(f"{server.url}/remove-background", json={"image_url": source.url(name)})
+            response = await client.post(
+                f"{server.url}/remove-background", json={"image_url": source.url(name)}
+            )
         return "ok" if response.status_code == 200 else str(response.json()["code"])
 
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
-        return dict(zip(names, await asyncio.gather(*(code(client, name) for name in names)), strict=True))
+        return dict(
+            zip(names, await asyncio.gather(*(code(client, name) for name in names)), strict=True)
+        )

@@ -34,8 +34,15 @@ class _Batch(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
-        batch = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.spans += [span for resource in batch.resource_spans for scope in resource.scope_spans for span in scope.spans]
+        batch = ExportTraceServiceRequest.FromString(
+            self.rfile.read(int(self.headers["Content-Length"]))
+        )
+        self.server.spans += [
+            span
+            for resource in batch.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
         self.send_response(200)
         self.end_headers()
 
@@ -56,14 +63,21 @@ def test_a_request_is_a_trace_with_a_span_a_step(collector: Collector, photo: by
         "exporter_type": "otlp",
         "sample_rate": 1.0,
         "excluded_urls": "livez,readyz,metrics",
-        "otlp": {"protocol": "http", "endpoint": f"http://127.0.0.1:{collector.server_port}/v1/traces"},
+        "otlp": {
+            "protocol": "http",
+            "endpoint": f"http://127.0.0.1:{collector.server_port}/v1/traces",
+        },
     }
     overrides = json.dumps({"services": {"background_remover": {"tracing": tracing}}})
     with serve(BENTOML_CONFIG_OVERRIDES=overrides, OTEL_BSP_SCHEDULE_DELAY="100") as server:
         response = server.upload(photo)
         assert response.status_code == 200
         (request,) = collector.with_name("POST /remove-background/upload")
-        steps = [span for span in collector.spans if span.parent_span_id == request.span_id and " " not in span.name]
+        steps = [
+            span
+            for span in collector.spans
+            if span.parent_span_id == request.span_id and " " not in span.name
+        ]
     assert request.span_id.hex() == response.headers["X-BentoML-Request-ID"]
     assert [span.name for span in sorted(steps, key=lambda span: span.start_time_unix_nano)] == [
         "receive",
@@ -76,4 +90,9 @@ def test_a_request_is_a_trace_with_a_span_a_step(collector: Collector, photo: by
     assert not [span.name for span in collector.spans if "readyz" in span.name]
     for span in steps:
         assert span.trace_id == request.trace_id
-        assert request.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano <= request.end_time_unix_nano
+        assert (
+            request.start_time_unix_nano
+            <= span.start_time_unix_nano
+            <= span.end_time_unix_nano
+            <= request.end_time_unix_nano
+        )

@@ -20,29 +20,48 @@ _NAMESPACE = ["unshare", "--net", "--mount", "--map-root-user"]
 @pytest.fixture(scope="module")
 def world() -> Any:
     """What tests/support/world.py saw."""
-    if shutil.which("ip") is None or subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("this machine allows no network namespace (unshare --net --mount, and iproute2's ip)")
+    if (
+        shutil.which("ip") is None
+        or subprocess.run([*_NAMESPACE, "true"], capture_output=True, check=False).returncode != 0
+    ):
+        pytest.skip(
+            "this machine allows no network namespace (unshare --net --mount, and iproute2's ip)"
+        )
     command = [*_NAMESPACE, sys.executable, "-m", "tests.support.world"]
-    result = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=300)
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert result.returncode == 0, result.stderr[-3000:]
     return json.loads(result.stdout)
 
 
 @pytest.mark.parametrize("who", ["downloader", "service"])
-def test_every_name_has_its_verdict_and_no_other_address_is_connected_to(world: Any, who: str) -> None:
+def test_every_name_has_its_verdict_and_no_other_address_is_connected_to(
+    world: Any, who: str
+) -> None:
     assert world[who]["codes"] == PATHS
     assert world[who]["connects"]
     assert all(is_public(ip_address(address)) for address in world[who]["connects"])
 
 
-def test_answers_that_change_between_look_ups_never_lead_inside(world: Any, record_property: Record) -> None:
+def test_answers_that_change_between_look_ups_never_lead_inside(
+    world: Any, record_property: Record
+) -> None:
     codes, connects = world["flips"]["codes"], world["flips"]["connects"]
     assert sum(codes.values()) == FLIPS
     assert codes.keys() == {"ok", "url_not_allowed", "source_unreachable"}
     assert codes["ok"] == sum(connects.values()) > 100
     inside = sum(count for address, count in connects.items() if not is_public(ip_address(address)))
     record_property("answers that change between look-ups: downloads", FLIPS)
-    record_property("answers that change between look-ups: connections to a refused address", inside)
+    record_property(
+        "answers that change between look-ups: connections to a refused address", inside
+    )
     assert inside == 0
 
 

@@ -31,17 +31,26 @@ def extent(width: int, height: int) -> bytes:
     return full(b"ispe", struct.pack(">II", width, height))
 
 
-def tiled(size: tuple[int, int], tile: tuple[int, int], coded: bytes, inside: bool = False) -> bytes:
+def tiled(
+    size: tuple[int, int], tile: tuple[int, int], coded: bytes, inside: bool = False
+) -> bytes:
     """A grid of `size` whose tiles of the size `tile` are all the same AV1 data; `inside`: in the meta box (idat)."""
     across, down = -(-size[0] // tile[0]), -(-size[1] // tile[1])
     tiles = range(2, 2 + across * down)
     grid = struct.pack(">BBBBHH", 0, 0, down - 1, across - 1, *size)
-    properties = box(b"ipco", extent(*size), extent(*tile), configuration(), full(b"pixi", b"\3\x08\x08\x08"))
+    properties = box(
+        b"ipco", extent(*size), extent(*tile), configuration(), full(b"pixi", b"\3\x08\x08\x08")
+    )
     used = [(1, b"\1\4"), *((number, b"\2\x83\4") for number in tiles)]
-    associations = b"".join(struct.pack(">HB", number, len(indices)) + indices for number, indices in used)
+    associations = b"".join(
+        struct.pack(">HB", number, len(indices)) + indices for number, indices in used
+    )
 
     def meta(start: int) -> bytes:
-        located = [(1, 1, 0, len(grid)), *((number, int(inside), start, len(coded)) for number in tiles)]
+        located = [
+            (1, 1, 0, len(grid)),
+            *((number, int(inside), start, len(coded)) for number in tiles),
+        ]
         return full(
             b"meta",
             full(b"hdlr", bytes(4), b"pict", bytes(13)),
@@ -49,14 +58,20 @@ def tiled(size: tuple[int, int], tile: tuple[int, int], coded: bytes, inside: bo
             full(
                 b"iloc",
                 struct.pack(">HH", 0x4400, len(located)),
-                *(struct.pack(">HHHHII", number, method, 0, 1, at, length) for number, method, at, length in located),
+                *(
+                    struct.pack(">HHHHII", number, method, 0, 1, at, length)
+                    for number, method, at, length in located
+                ),
                 version=1,
             ),
             full(
                 b"iinf",
                 struct.pack(">H", 1 + len(tiles)),
                 full(b"infe", struct.pack(">HH", 1, 0), b"grid\0", version=2),
-                *(full(b"infe", struct.pack(">HH", number, 0), b"av01\0", version=2, flags=1) for number in tiles),
+                *(
+                    full(b"infe", struct.pack(">HH", number, 0), b"av01\0", version=2, flags=1)
+                    for number in tiles
+                ),
             ),
             full(b"iref", box(b"dimg", struct.pack(f">HH{len(tiles)}H", 1, len(tiles), *tiles))),
             box(b"iprp", properties, full(b"ipma", struct.pack(">I", len(used)), associations)),

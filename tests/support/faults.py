@@ -58,7 +58,9 @@ def resets(head: bytes) -> Fault:
         writer.write(head)
         await writer.drain()
         await asyncio.sleep(0.05)
-        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
 
     return send
 
@@ -68,11 +70,17 @@ def with_length(length: bytes, body: bytes) -> bytes:
 
 
 def with_status(status: int, *headers: bytes) -> bytes:
-    return b"HTTP/1.1 %d X\r\n" % status + b"".join(header + b"\r\n" for header in headers) + b"Content-Length: 0\r\n\r\n"
+    return (
+        b"HTTP/1.1 %d X\r\n" % status
+        + b"".join(header + b"\r\n" for header in headers)
+        + b"Content-Length: 0\r\n\r\n"
+    )
 
 
 def encoded_as(coding: bytes, body: bytes) -> bytes:
-    return OK + b"Content-Encoding: " + coding + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    return (
+        OK + b"Content-Encoding: " + coding + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
 
 
 # Each path's fault and the code that it must end with, where nothing but the download can tell.
@@ -86,60 +94,137 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "endless_headers": (for_ever(OK, b"X-More: " + b"x" * 1000 + b"\r\n"), "source_unreachable"),
     "endless_header_line": (for_ever(OK + b"X-More: ", b"x" * 1000), "source_unreachable"),
     "endless_status_line": (for_ever(b"HTTP/1.1 200 ", b"x" * 1000), "source_unreachable"),
-    "endless_interim_answers": (for_ever(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100), "source_unreachable"),
-    "endless_body": (for_ever(OK + b"Connection: close\r\n\r\n", b"x" * 65_536), "source_too_large"),
-    "endless_chunks": (for_ever(CHUNKED, b"10000\r\n" + b"x" * 65_536 + b"\r\n"), "source_too_large"),
+    "endless_interim_answers": (
+        for_ever(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100),
+        "source_unreachable",
+    ),
+    "endless_body": (
+        for_ever(OK + b"Connection: close\r\n\r\n", b"x" * 65_536),
+        "source_too_large",
+    ),
+    "endless_chunks": (
+        for_ever(CHUNKED, b"10000\r\n" + b"x" * 65_536 + b"\r\n"),
+        "source_too_large",
+    ),
     "endless_chunk_extension": (for_ever(CHUNKED + b"1;x=", b"x" * 1000), "source_unreachable"),
-    "endless_trailers": (for_ever(CHUNKED + b"1\r\nx\r\n0\r\n", b"X-More: " + b"x" * 1000 + b"\r\n"), "source_unreachable"),
-    "chunks_of_padding": (for_ever(CHUNKED, b"1;" + b"x" * 2000 + b"\r\nx\r\n"), "source_too_large"),
+    "endless_trailers": (
+        for_ever(CHUNKED + b"1\r\nx\r\n0\r\n", b"X-More: " + b"x" * 1000 + b"\r\n"),
+        "source_unreachable",
+    ),
+    "chunks_of_padding": (
+        for_ever(CHUNKED, b"1;" + b"x" * 2000 + b"\r\nx\r\n"),
+        "source_too_large",
+    ),
     "chunk_of_no_size": (sends(CHUNKED, b"x\r\n"), "source_unreachable"),
     "chunks_cut_off": (sends(CHUNKED, b"5\r\nxxx"), "source_unreachable"),
-    "length_over_the_limit": (sends(with_length(b"1000000000000", b"x" * 65_536)), "source_too_large"),
+    "length_over_the_limit": (
+        sends(with_length(b"1000000000000", b"x" * 65_536)),
+        "source_too_large",
+    ),
     "length_of_5000_digits": (sends(with_length(b"9" * 5000, b"x")), "source_unreachable"),
-    "length_longer_than_the_body": (sends(with_length(b"1000", b"only this")), "source_unreachable"),
+    "length_longer_than_the_body": (
+        sends(with_length(b"1000", b"only this")),
+        "source_unreachable",
+    ),
     "length_below_zero": (sends(with_length(b"-1", b"x")), "source_unreachable"),
     "length_in_words": (sends(with_length(b"ten", b"x")), "source_unreachable"),
-    "two_lengths": (sends(OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), "source_unreachable"),
+    "two_lengths": (
+        sends(OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"),
+        "source_unreachable",
+    ),
     "close_at_once": (sends(), "source_unreachable"),
     "close_in_headers": (sends(OK), "source_unreachable"),
     "reset_at_once": (resets(b""), "source_unreachable"),
     "reset_in_headers": (resets(OK), "source_unreachable"),
     "reset_in_body": (resets(with_length(b"100", b"x" * 50)), "source_unreachable"),
     "gzip_bomb": (sends(encoded_as(b"gzip", BOMB)), "unsupported_encoding"),
-    "stacked_gzip_bomb": (sends(encoded_as(b"gzip, gzip", gzip.compress(BOMB))), "unsupported_encoding"),
-    "two_encodings": (
-        sends(OK + b"Content-Encoding: identity\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx"),
+    "stacked_gzip_bomb": (
+        sends(encoded_as(b"gzip, gzip", gzip.compress(BOMB))),
         "unsupported_encoding",
     ),
-    "gzip_in_transfer": (sends(OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"), "source_unreachable"),
+    "two_encodings": (
+        sends(
+            OK + b"Content-Encoding: identity\r\nContent-Encoding: br\r\nContent-Length: 1\r\n\r\nx"
+        ),
+        "unsupported_encoding",
+    ),
+    "gzip_in_transfer": (
+        sends(OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
+        "source_unreachable",
+    ),
     "status_206": (sends(with_status(206, b"Content-Range: bytes 0-1/2")), "source_http_error"),
     "status_204": (sends(b"HTTP/1.1 204 X\r\n\r\n"), "source_http_error"),
     "status_304": (sends(with_status(304)), "source_http_error"),
-    "status_101": (sends(b"HTTP/1.1 101 X\r\nUpgrade: noise\r\n\r\n"), "source_unreachable"),  # nobody asked for another protocol
+    "status_101": (
+        sends(b"HTTP/1.1 101 X\r\nUpgrade: noise\r\n\r\n"),
+        "source_unreachable",
+    ),  # nobody asked for another protocol
     "status_302_to_nowhere": (sends(with_status(302)), "source_http_error"),
     "status_599": (sends(with_status(599)), "source_unreachable"),
     "status_of_words": (sends(b"HTTP/1.1 OK\r\n\r\n"), "source_unreachable"),
-    "redirect_to_itself": (sends(with_status(302, b"Location: /redirect_to_itself")), "too_many_redirects"),
+    "redirect_to_itself": (
+        sends(with_status(302, b"Location: /redirect_to_itself")),
+        "too_many_redirects",
+    ),
     "redirect_to_nothing": (sends(with_status(302, b"Location:")), "too_many_redirects"),
-    "redirect_between_two": (sends(with_status(307, b"Location: /redirect_back")), "too_many_redirects"),
-    "redirect_back": (sends(with_status(308, b"Location: /redirect_between_two")), "too_many_redirects"),
+    "redirect_between_two": (
+        sends(with_status(307, b"Location: /redirect_back")),
+        "too_many_redirects",
+    ),
+    "redirect_back": (
+        sends(with_status(308, b"Location: /redirect_between_two")),
+        "too_many_redirects",
+    ),
     "redirect_to_a_file": (sends(with_status(302, b"Location: file:///etc/passwd")), "invalid_url"),
-    "redirect_to_a_script": (sends(with_status(302, b"Location: javascript:alert(1)")), "invalid_url"),
-    "redirect_to_gopher": (sends(with_status(302, b"Location: gopher://127.0.0.1:6379/_INFO")), "invalid_url"),
+    "redirect_to_a_script": (
+        sends(with_status(302, b"Location: javascript:alert(1)")),
+        "invalid_url",
+    ),
+    "redirect_to_gopher": (
+        sends(with_status(302, b"Location: gopher://127.0.0.1:6379/_INFO")),
+        "invalid_url",
+    ),
     "redirect_too_long": (sends(with_status(302, b"Location: /" + b"x" * 3000)), "invalid_url"),
-    "redirect_to_loopback": (sends(with_status(302, b"Location: http://127.0.0.1/")), "url_not_allowed"),
-    "redirect_to_metadata": (sends(with_status(301, b"Location: http://169.254.169.254/latest/")), "url_not_allowed"),
-    "redirect_to_a_mapped_address": (sends(with_status(303, b"Location: http://[::ffff:10.0.0.1]/")), "url_not_allowed"),
-    "redirect_to_a_number": (sends(with_status(302, b"Location: http://2130706433/")), "url_not_allowed"),
-    "redirect_to_an_odd_port": (sends(with_status(302, b"Location: http://1.1.1.1:22/")), "url_not_allowed"),
-    "redirect_to_a_user": (sends(with_status(302, b"Location: http://me:you@1.1.1.1/")), "url_not_allowed"),
-    "redirect_without_a_scheme": (sends(with_status(302, b"Location: //localhost/")), "url_not_allowed"),
+    "redirect_to_loopback": (
+        sends(with_status(302, b"Location: http://127.0.0.1/")),
+        "url_not_allowed",
+    ),
+    "redirect_to_metadata": (
+        sends(with_status(301, b"Location: http://169.254.169.254/latest/")),
+        "url_not_allowed",
+    ),
+    "redirect_to_a_mapped_address": (
+        sends(with_status(303, b"Location: http://[::ffff:10.0.0.1]/")),
+        "url_not_allowed",
+    ),
+    "redirect_to_a_number": (
+        sends(with_status(302, b"Location: http://2130706433/")),
+        "url_not_allowed",
+    ),
+    "redirect_to_an_odd_port": (
+        sends(with_status(302, b"Location: http://1.1.1.1:22/")),
+        "url_not_allowed",
+    ),
+    "redirect_to_a_user": (
+        sends(with_status(302, b"Location: http://me:you@1.1.1.1/")),
+        "url_not_allowed",
+    ),
+    "redirect_without_a_scheme": (
+        sends(with_status(302, b"Location: //localhost/")),
+        "url_not_allowed",
+    ),
     "noise": (sends(bytes(range(256)) * 40), "source_unreachable"),
     "http_0_9": (sends(b"<html>a page, and no header</html>"), "source_unreachable"),
     "http_2": (sends(b"\x00\x00\x12\x04" + bytes(20)), "source_unreachable"),
     "ssh": (sends(b"SSH-2.0-OpenSSH_9.2p1\r\n"), "source_unreachable"),
-    "header_with_a_null": (sends(OK + b"X: a\0b\r\nContent-Length: 1\r\n\r\nx"), "source_unreachable"),
-    "header_without_a_name": (sends(OK + b": x\r\nContent-Length: 1\r\n\r\nx"), "source_unreachable"),
+    "header_with_a_null": (
+        sends(OK + b"X: a\0b\r\nContent-Length: 1\r\n\r\nx"),
+        "source_unreachable",
+    ),
+    "header_without_a_name": (
+        sends(OK + b": x\r\nContent-Length: 1\r\n\r\nx"),
+        "source_unreachable",
+    ),
 }
 
 
@@ -159,12 +244,16 @@ class FaultySource:
         """One connection, until the fault has been committed and the caller has closed."""
         self.connections += 1
         # Cancelled, at the end of the loop, it ends like any other: in Python 3.11 the server would print a traceback.
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        with contextlib.suppress(
+            ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
+        ):
             request = await reader.readuntil(b"\r\n\r\n")
             name = request.split(b" ")[1][1:].partition(b"?")[0].decode()
             self.open_connections.add(name)
             send = asyncio.ensure_future(self.faults[name](writer))
-            gone = asyncio.ensure_future(reader.read())  # returns at the caller's end alone, as it has nothing more to say
+            gone = asyncio.ensure_future(
+                reader.read()
+            )  # returns at the caller's end alone, as it has nothing more to say
             await asyncio.wait((send, gone), return_when=asyncio.FIRST_COMPLETED)
             if send.done() and not send.cancelled() and send.exception() is None:
                 writer.close()

@@ -28,12 +28,14 @@ from PIL import Image
 
 from pipeline.errors import BackgroundRemovalError
 from pipeline.image.decode import decode
-from pipeline.mask.segmenter import Prediction, Runner, U2netpRunner
+from pipeline.mask.segmenter import Prediction, Segmenter
+from pipeline.mask.u2netp import U2netpSegmenter
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
 from pipeline.options import Options
-from pipeline.remove_background import cut_out
-from pipeline.request_timer import Clock
-from pipeline.weights.store import MODEL_FILE, MODEL_TAG, SAMPLE
+from pipeline.remove_background import remove_background
+from pipeline.request_timer import RequestTimer
+from pipeline.weights import SAMPLE
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 from tests.conftest import DATA, encoded
 from tests.support.mutations import mutated, originals
 from tests.support.serving import ROOT, environment
@@ -74,7 +76,9 @@ class Outcome:
         return None
 
 
-def outcomes(first: int, step: int, whole: bool, until: int | None = None, seconds: float | None = None) -> Iterator[Outcome]:
+def outcomes(
+    first: int, step: int, whole: bool, until: int | None = None, seconds: float | None = None
+) -> Iterator[Outcome]:
     """Try the seeds from `first`, in a process that is replaced when one kills it, up to `until` or for so many seconds.
 
     `whole` sends them through the whole pipeline instead of the decoder and what reads its picture.
@@ -82,11 +86,22 @@ def outcomes(first: int, step: int, whole: bool, until: int | None = None, secon
     KEPT.mkdir(exist_ok=True)
     end = None if seconds is None else time.monotonic() + seconds
     while (until is None or first < until) and (end is None or time.monotonic() < end):
-        numbers = [first, step, int(whole), until or -1, -1 if end is None else end - time.monotonic()]
+        numbers = [
+            first,
+            step,
+            int(whole),
+            until or -1,
+            -1 if end is None else end - time.monotonic(),
+        ]
         command = [sys.executable, "-m", "tests.support.fuzz", "worker", *map(str, numbers)]
         with (KEPT / f"worker-{first % step}.err").open("w") as errors:
             worker = subprocess.Popen(
-                command, cwd=ROOT, env=environment(**WORKER_ENVIRONMENT), stdout=subprocess.PIPE, stderr=errors, text=True
+                command,
+                cwd=ROOT,
+                env=environment(**WORKER_ENVIRONMENT),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
             assert worker.stdout is not None
             words: list[str] = []
@@ -113,10 +128,14 @@ def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None
     files = originals(DATA)
     end = time.monotonic() + seconds if seconds >= 0 else float("inf")
     for kind in files:  # a large picture starts the threads that no small one needs
-        _through_decoder(encoded(Image.new("RGB", (4000, 3000)), kind), SimpleNamespace(announced=0))
-    runners: list[Runner] = [_Pretender()]
+        _through_decoder(
+            encoded(Image.new("RGB", (4000, 3000)), kind), SimpleNamespace(announced=0)
+        )
+    runners: list[Segmenter] = [_Pretender()]
     if whole:
-        runners.append(U2netpRunner(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, threads=1))
+        runners.append(
+            U2netpSegmenter(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, threads=1)
+        )
         runners[1].predict(Image.open(SAMPLE).resize((320, 320)))
     for seed in itertools.count(first, step):
         if 0 <= until <= seed or time.monotonic() > end:
@@ -136,7 +155,13 @@ def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None
         took = time.perf_counter() - started
         faulthandler.cancel_dump_traceback_later()
         release_free_memory()  # what glibc keeps for the next file is no growth
-        print(code, f"{took:.3f}", f"{_megabytes('VmRSS'):.1f}", f"{0 if whole else peak.excess:.1f}", flush=True)
+        print(
+            code,
+            f"{took:.3f}",
+            f"{_megabytes('VmRSS'):.1f}",
+            f"{0 if whole else peak.excess:.1f}",
+            flush=True,
+        )
 
 
 def _through_decoder(data: bytes, peak: SimpleNamespace) -> str:
@@ -153,7 +178,7 @@ def _through_decoder(data: bytes, peak: SimpleNamespace) -> str:
     return "ok"
 
 
-def _through_all(data: bytes, seed: int, runners: list[Runner]) -> str:
+def _through_all(data: bytes, seed: int, runners: list[Segmenter]) -> str:
     random = Random(seed)
     options = Options(
         subject=random.choice(("largest", "all")),
@@ -164,8 +189,8 @@ def _through_all(data: bytes, seed: int, runners: list[Runner]) -> str:
         format=random.choice(("png", "webp")),
         background=random.choice((None, None, "#fff", "#12345678")),
     )
-    runner = runners[random.randrange(_MODEL_SHARE) == 0]
-    answer = cut_out(data, options, runner, MAX_PIXELS, Clock(float("inf")))
+    segmenter = runners[random.randrange(_MODEL_SHARE) == 0]
+    answer = remove_background(data, options, segmenter, MAX_PIXELS, RequestTimer(float("inf")))
     with Image.open(io.BytesIO(answer.content)) as image:
         image.load()
         assert image.size == (answer.width, answer.height)
@@ -185,7 +210,7 @@ class _Pretender:
         mask = 255 * np.clip(1.5 - np.add.outer(across, across), 0, 1)
         return Prediction(mask.astype(np.uint8), 1.0)
 
-    def release(self) -> None:
+    def release_memory(self) -> None:
         pass
 
 
@@ -240,6 +265,12 @@ def main() -> int:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["worker"]:
-        work(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "1", int(sys.argv[5]), float(sys.argv[6]))
+        work(
+            int(sys.argv[2]),
+            int(sys.argv[3]),
+            sys.argv[4] == "1",
+            int(sys.argv[5]),
+            float(sys.argv[6]),
+        )
     else:
         sys.exit(main())

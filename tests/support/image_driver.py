@@ -42,12 +42,16 @@ class Driver:
 
     def by_url(self, url: str, **options: object) -> dict[str, Any]:
         """Ask for the picture at a URL."""
-        return self._answer(lambda: self._http.post("/remove-background", json={"image_url": url, **options}))
+        return self._answer(
+            lambda: self._http.post("/remove-background", json={"image_url": url, **options})
+        )
 
     def upload(self, name: str) -> dict[str, Any]:
         """Upload one of the pictures."""
         content = (PICTURES / name).read_bytes()
-        return self._answer(lambda: self._http.post("/remove-background/upload", files={"image": content}))
+        return self._answer(
+            lambda: self._http.post("/remove-background/upload", files={"image": content})
+        )
 
     def at_once(self, name: str, count: int) -> list[dict[str, Any]]:
         """Upload one of the pictures so many times at once."""
@@ -61,7 +65,10 @@ class Driver:
                 client.remove_background(image_url=f"http://127.0.0.1:{SOURCE_PORT}/{name}"),
                 client.remove_background_upload(image=PICTURES / name),
             )
-            return [described(answer if isinstance(answer, bytes) else Path(answer).read_bytes()) for answer in answers]
+            return [
+                described(answer if isinstance(answer, bytes) else Path(answer).read_bytes())
+                for answer in answers
+            ]
 
     def _answer(self, ask: Any) -> dict[str, Any]:
         started = time.monotonic()
@@ -85,7 +92,8 @@ def described(content: bytes) -> list[object]:
 def main(port: int) -> dict[str, Any]:
     """Send everything."""
     source = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", SOURCE_PORT), functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(PICTURES))
+        ("127.0.0.1", SOURCE_PORT),
+        functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(PICTURES)),
     )
     threading.Thread(target=source.serve_forever, daemon=True).start()
     driver = Driver(port)

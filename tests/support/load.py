@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.memory import tree_pss
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 from tests.support.serving import upload_request
 
 TIMES = 10
@@ -21,7 +21,10 @@ CALLERS = 8
 PHOTO = upload_request(SAMPLE.read_bytes())
 # One upload in forty is of megabytes that need not be read to be refused.
 LARGE = upload_request(SAMPLE.read_bytes() + bytes(4_000_000))
-PROBES = [b"GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path for path in (b"livez", b"readyz")]
+PROBES = [
+    b"GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path
+    for path in (b"livez", b"readyz")
+]
 
 
 @dataclass
@@ -127,7 +130,12 @@ async def main(port: int, process: int, seconds: float) -> dict[str, Any]:
         "capacity": capacity,
         "goodput": during.rate(start + 1, start + seconds) / capacity,
         "recovered": after.rate(again, again + quiet) / capacity,
-        "codes": {"before": before.codes, "during": during.codes, "after": after.codes, "probes": probes.codes},
+        "codes": {
+            "before": before.codes,
+            "during": during.codes,
+            "after": after.codes,
+            "probes": probes.codes,
+        },
         "refused": {str(percent): during.percentile("busy", percent) for percent in (50, 99, 100)},
         "probes": {str(percent): probes.percentile("200", percent) for percent in (50, 99, 100)},
         "peak": max(memory),

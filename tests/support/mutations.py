@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image, ImageCms
 
-from pipeline.image.decode import sniff
-from pipeline.weights.store import SAMPLE
+from pipeline.image.formats import detect_format
+from pipeline.weights import SAMPLE
 from tests.conftest import encoded
 
 Originals = dict[str, list[bytes]]
@@ -36,7 +36,7 @@ def originals(outside: Path) -> Originals:
         if file.is_file() and file.stat().st_size < _LARGEST_ORIGINAL
     )
     for data in itertools.chain(_variants(), others):
-        kind = sniff(data)
+        kind = detect_format(data)
         if kind is not None:
             files.setdefault(kind, []).append(data)
     return files
@@ -57,25 +57,53 @@ def _variants() -> Iterator[bytes]:
     photo = Image.open(SAMPLE).resize((96, 72))
     clear = photo.convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(photo.size))
-    deep = Image.frombytes("I;16", photo.size, bytes(range(256)) * (2 * photo.width * photo.height // 256))
+    deep = Image.frombytes(
+        "I;16", photo.size, bytes(range(256)) * (2 * photo.width * photo.height // 256)
+    )
     palette = photo.quantize(64)
     exif = Image.Exif()
     exif[0x0112] = 6
-    tags: Options = {"exif": exif, "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()}
+    tags: Options = {
+        "exif": exif,
+        "icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+    }
     variants: list[tuple[str, list[Image.Image], list[Options]]] = [
-        ("JPEG", [photo], [{}, {"progressive": True}, {"subsampling": "4:4:4", "restart_marker_blocks": 2}, tags]),
+        (
+            "JPEG",
+            [photo],
+            [{}, {"progressive": True}, {"subsampling": "4:4:4", "restart_marker_blocks": 2}, tags],
+        ),
         ("JPEG", [photo.convert("CMYK"), photo.convert("L")], [{"progressive": True}]),
         ("PNG", [photo, clear, deep, palette, photo.convert("LA"), photo.convert("1")], [{}]),
         ("PNG", [palette], [{"transparency": bytes(range(64))}]),
         ("PNG", [photo], [{"transparency": (0, 0, 0), **tags}, _animated(photo)]),
         ("WEBP", [photo, clear], [{"quality": 60}, {"lossless": True}, tags, _animated(clear)]),
-        ("GIF", [palette], [{}, {"interlace": False}, {"transparency": 3}, {"disposal": 2, **_animated(palette)}]),
+        (
+            "GIF",
+            [palette],
+            [{}, {"interlace": False}, {"transparency": 3}, {"disposal": 2, **_animated(palette)}],
+        ),
         ("BMP", [photo, palette, photo.convert("1"), clear, photo.convert("L")], [{}]),
-        ("TIFF", [photo], [{"compression": name, "tiffinfo": {278: 16}, **_animated(photo)} for name in _COMPRESSIONS]),
-        ("TIFF", [clear, deep, palette, *map(photo.convert, ("CMYK", "LAB", "F", "YCbCr"))], [{"compression": "tiff_lzw", **tags}]),
+        (
+            "TIFF",
+            [photo],
+            [
+                {"compression": name, "tiffinfo": {278: 16}, **_animated(photo)}
+                for name in _COMPRESSIONS
+            ],
+        ),
+        (
+            "TIFF",
+            [clear, deep, palette, *map(photo.convert, ("CMYK", "LAB", "F", "YCbCr"))],
+            [{"compression": "tiff_lzw", **tags}],
+        ),
         ("TIFF", [photo.convert("1")], [{"compression": "group4"}]),
         ("TIFF", [photo], [{"big_tiff": True}]),
-        ("AVIF", [photo], [{"subsampling": "4:4:4"}, {"speed": 10, **tags}, {"speed": 10, **_animated(photo)}]),
+        (
+            "AVIF",
+            [photo],
+            [{"subsampling": "4:4:4"}, {"speed": 10, **tags}, {"speed": 10, **_animated(photo)}],
+        ),
         ("AVIF", [clear], [{"speed": 10}]),
     ]
     for kind, images, choices in variants:
@@ -90,12 +118,28 @@ def _animated(image: Image.Image) -> Options:
 
 def _interlaced() -> bytes:
     """An interlaced grey PNG of 8 × 8 pixels, which Pillow does not write: seven passes (PNG 3rd edition, 8.1)."""
-    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-    rows = b"".join(
-        b"\0" + bytes(16 * x + y for x in range(left, 8, across)) for left, top, across, down in passes for y in range(top, 8, down)
+    passes = (
+        (0, 0, 8, 8),
+        (4, 0, 8, 8),
+        (0, 4, 4, 8),
+        (2, 0, 4, 4),
+        (0, 2, 2, 4),
+        (1, 0, 2, 2),
+        (0, 1, 1, 2),
     )
-    content = {b"IHDR": struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 1), b"IDAT": zlib.compress(rows), b"IEND": b""}
-    chunks = (struct.pack(">I", len(body)) + name + body + bytes(4) for name, body in content.items())
+    rows = b"".join(
+        b"\0" + bytes(16 * x + y for x in range(left, 8, across))
+        for left, top, across, down in passes
+        for y in range(top, 8, down)
+    )
+    content = {
+        b"IHDR": struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 1),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    chunks = (
+        struct.pack(">I", len(body)) + name + body + bytes(4) for name, body in content.items()
+    )
     data = bytearray(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
     _repair_checksums(data)
     return bytes(data)
@@ -103,8 +147,12 @@ def _interlaced() -> bytes:
 
 def parts(data: bytes | bytearray) -> list[tuple[int, int]]:
     """Where the file's parts begin and end: chunks, segments, blocks, boxes, tags or fields, by its type."""
-    walk = _WALKS.get(sniff(bytes(data[:64])) or "")
-    found = [] if walk is None else [(start, min(end, len(data))) for start, end in itertools.islice(walk(data), 2000)]
+    walk = _WALKS.get(detect_format(bytes(data[:64])) or "")
+    found = (
+        []
+        if walk is None
+        else [(start, min(end, len(data))) for start, end in itertools.islice(walk(data), 2000)]
+    )
     return [(start, end) for start, end in found if start < end] or [(0, len(data))]
 
 
@@ -181,7 +229,7 @@ def _flip_bits(random: Random, data: bytearray, _: Originals) -> None:
             data[at] ^= 1 << random.randrange(8)
 
 
-def _cut_out(random: Random, data: bytearray, _: Originals) -> None:
+def _remove_background(random: Random, data: bytearray, _: Originals) -> None:
     at = _place(random, data)
     del data[at : at + random.choice((1, 2, 4, 40, 1000))]
 
@@ -195,7 +243,10 @@ def _swap_blocks(random: Random, data: bytearray, _: Originals) -> None:
     size = random.choice((2, 4, 16, 64, 512))
     one, other = _place(random, data), _place(random, data)
     if max(one, other) + size <= len(data) and abs(one - other) >= size:
-        data[one : one + size], data[other : other + size] = data[other : other + size], data[one : one + size]
+        data[one : one + size], data[other : other + size] = (
+            data[other : other + size],
+            data[one : one + size],
+        )
 
 
 def _truncate(random: Random, data: bytearray, _: Originals) -> None:
@@ -215,7 +266,9 @@ def _go_to_extremes(random: Random, data: bytearray, _: Originals) -> None:
 def _swap_parts(random: Random, data: bytearray, _: Originals) -> None:
     (first, first_end), (second, second_end) = sorted(random.choices(parts(data), k=2))
     if first_end <= second:
-        data[first:second_end] = data[second:second_end] + data[first_end:second] + data[first:first_end]
+        data[first:second_end] = (
+            data[second:second_end] + data[first_end:second] + data[first:first_end]
+        )
 
 
 def _repeat_part(random: Random, data: bytearray, _: Originals) -> None:
@@ -231,7 +284,7 @@ def _drop_part(random: Random, data: bytearray, _: Originals) -> None:
 
 def _splice(random: Random, data: bytearray, files: Originals) -> None:
     """Go on in the middle of another file, in one of two cases of the same type."""
-    kind = sniff(bytes(data[:64])) if random.random() < 0.5 else None
+    kind = detect_format(bytes(data[:64])) if random.random() < 0.5 else None
     other = random.choice(files[kind or random.choice(sorted(files))])
     data[_place(random, data) :] = other[random.randrange(len(other)) :]
 
@@ -239,7 +292,7 @@ def _splice(random: Random, data: bytearray, files: Originals) -> None:
 _ALL: tuple[Mutation, ...] = (
     _change_bytes,
     _flip_bits,
-    _cut_out,
+    _remove_background,
     _double,
     _swap_blocks,
     _truncate,
@@ -255,7 +308,7 @@ _ALL: tuple[Mutation, ...] = (
 
 def _repair_checksums(data: bytearray) -> None:
     """A PNG's, without which its decoder would see few of the faults."""
-    if sniff(bytes(data[:64])) == "PNG":
+    if detect_format(bytes(data[:64])) == "PNG":
         for start, end in parts(data):
             if end - start >= 12:
                 data[end - 4 : end] = struct.pack(">I", zlib.crc32(data[start + 4 : end - 4]))

@@ -12,7 +12,7 @@ from hypothesis import strategies
 
 from pipeline.errors import BackgroundRemovalError
 from pipeline.fetch.url import parse_source_url
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 
 PICTURE_URL = "TEST_PICTURE_URL"
 
@@ -21,7 +21,9 @@ schemathesis.openapi.format("binary", strategies.just(SAMPLE.read_bytes()))
 
 
 @schemathesis.hook
-def before_call(_: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]) -> None:
+def before_call(
+    _: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]
+) -> None:
     """Name the picture in what is meant to be accepted, and keep the rest at home."""
     if not isinstance(case.body, dict) or "image_url" not in case.body:
         return

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass
@@ -45,7 +45,13 @@ class Server:
     def upload(self, image: bytes, **fields: str) -> httpx.Response:
         """POST /remove-background/upload with a form."""
         files = {"image": ("picture", image)}
-        return httpx.post(f"{self.url}/remove-background/upload", files=files, data=fields, timeout=30, trust_env=False)
+        return httpx.post(
+            f"{self.url}/remove-background/upload",
+            files=files,
+            data=fields,
+            timeout=30,
+            trust_env=False,
+        )
 
     def get(self, path: str) -> httpx.Response:
         """GET a path."""
@@ -67,7 +73,12 @@ class Server:
     def children(self) -> list[int]:
         """The process ids of the supervisor's children."""
         try:
-            return [int(child) for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()]
+            return [
+                int(child)
+                for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+                .read_text()
+                .split()
+            ]
         except FileNotFoundError:
             return []
 
@@ -85,7 +96,11 @@ class Server:
 
 def upload_request(image: bytes) -> bytes:
     """The bytes of an upload."""
-    body = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + image + b"\r\n--b--\r\n"
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+        + image
+        + b"\r\n--b--\r\n"
+    )
     head = b"POST /remove-background/upload HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
@@ -94,7 +109,11 @@ def assert_error(response: httpx.Response, status: int, code: str) -> dict[str, 
     """The one shape of errors: a sentence and a code, and nothing that should stay inside."""
     assert (response.status_code, response.json().get("code")) == (status, code), response.text
     body: dict[str, Any] = response.json()
-    assert body.keys() == {"error", "code", "status"} if code == "source_http_error" else {"error", "code"}
+    assert (
+        body.keys() == {"error", "code", "status"}
+        if code == "source_http_error"
+        else {"error", "code"}
+    )
     assert response.headers["content-type"] == "application/json"
     assert re.fullmatch(r"[0-9a-f]{16}", response.headers["X-BentoML-Request-ID"])
     assert body["error"].endswith(".")
@@ -113,7 +132,17 @@ def free_port() -> int:
 
 def command(target: str, port: int) -> list[str]:
     """The command line that serves `target` (a folder or a Bento's tag) on loopback."""
-    return [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    return [
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        target,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -130,7 +159,13 @@ def serve(target: str = ".", cwd: Path = ROOT, **settings: str) -> Iterator[Serv
         log = Path(folder) / "log"
         # The log is standard output; what C libraries say of broken pictures goes to standard error.
         with log.open("wb") as output, log.with_suffix(".err").open("wb") as errors:
-            process = subprocess.Popen(command(target, port), cwd=cwd, env=environment(**settings), stdout=output, stderr=errors)
+            process = subprocess.Popen(
+                command(target, port),
+                cwd=cwd,
+                env=environment(**settings),
+                stdout=output,
+                stderr=errors,
+            )
         server = Server(f"http://127.0.0.1:{port}", process, log)
         try:
             wait_until_ready(server)
@@ -150,7 +185,9 @@ def stop(server: Server) -> None:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        raise AssertionError(f"the service did not stop:\n{server.log.read_text()[-3000:]}") from None
+        raise AssertionError(
+            f"the service did not stop:\n{server.log.read_text()[-3000:]}"
+        ) from None
     assert status == 0, server.log.read_text()[-3000:]
 
 

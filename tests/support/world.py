@@ -25,13 +25,22 @@ import trustme
 
 from pipeline.errors import BackgroundRemovalError
 from pipeline.fetch.download import Downloader
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 from tests.conftest import freely
 from tests.support.offline import raise_loopback
 from tests.support.serving import serve
 
 PUBLIC, PUBLIC_6 = "93.184.216.34", "2606:2800:220:1::1"
-PRIVATE = ("127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "100.64.0.1", "::1", "fd00:ec2::254", "::ffff:a00:1")
+PRIVATE = (
+    "127.0.0.1",
+    "10.0.0.1",
+    "169.254.169.254",
+    "192.168.1.1",
+    "100.64.0.1",
+    "::1",
+    "fd00:ec2::254",
+    "::ffff:a00:1",
+)
 FLIPS = 1_000
 
 # Each name's records, as a name server's zone has them.
@@ -67,7 +76,11 @@ ZONE: dict[str, list[tuple[str, str]]] = {
     "not-yet": [("A", PUBLIC)],
     "self-signed": [("A", PUBLIC)],
 }
-_FAILURES = {"refuses": dnslib.RCODE.REFUSED, "fails": dnslib.RCODE.SERVFAIL, "nowhere": dnslib.RCODE.NXDOMAIN}
+_FAILURES = {
+    "refuses": dnslib.RCODE.REFUSED,
+    "fails": dnslib.RCODE.SERVFAIL,
+    "nowhere": dnslib.RCODE.NXDOMAIN,
+}
 SUFFIX = ".stylespire.com"
 
 REDIRECTS = {
@@ -86,10 +99,23 @@ PATHS = {
         f"http://{name}.stylespire.com/photo.jpg": "ok"
         for name in ("pictures", "six", "both", "many", "dns64", "alias", "alias-of-alias")
     },
-    **{f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed" for name in ZONE if name.startswith(("mixed", "alias-to-"))},
     **{
         f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed"
-        for name in ("private", "loopback", "loopback6", "metadata", "azure", "nat64", "mapped", "sixtofour")
+        for name in ZONE
+        if name.startswith(("mixed", "alias-to-"))
+    },
+    **{
+        f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed"
+        for name in (
+            "private",
+            "loopback",
+            "loopback6",
+            "metadata",
+            "azure",
+            "nat64",
+            "mapped",
+            "sixtofour",
+        )
     },
     **{
         f"http://{name}.stylespire.com/photo.jpg": "source_unreachable"
@@ -129,7 +155,14 @@ class NameServer(dnslib.server.BaseResolver):  # type: ignore[misc]
             threading.Event().wait(30)
         reply.header.rcode = _FAILURES.get(label, dnslib.RCODE.NOERROR)
         for owner, record, value in self._records(label, kind):
-            reply.add_answer(dnslib.RR(owner, getattr(dnslib.QTYPE, record), rdata=getattr(dnslib, record)(value), ttl=0))
+            reply.add_answer(
+                dnslib.RR(
+                    owner,
+                    getattr(dnslib.QTYPE, record),
+                    rdata=getattr(dnslib, record)(value),
+                    ttl=0,
+                )
+            )
         return reply
 
     def _records(self, label: str, kind: str) -> list[tuple[str, str, str]]:
@@ -140,7 +173,9 @@ class NameServer(dnslib.server.BaseResolver):  # type: ignore[misc]
             records = ZONE.get(label, [])
             aliases = [value for record, value in records if record == "CNAME"]
             if not aliases:
-                return found + [(label + SUFFIX, record, value) for record, value in records if record == kind]
+                return found + [
+                    (label + SUFFIX, record, value) for record, value in records if record == kind
+                ]
             target = aliases[0] if aliases[0].endswith(".") else aliases[0] + SUFFIX
             found.append((label + SUFFIX, "CNAME", target))
             if target == "localhost.":
@@ -153,7 +188,9 @@ class NameServer(dnslib.server.BaseResolver):  # type: ignore[misc]
         private = [address for address in PRIVATE if ip_address(address).version == version]
         public = [PUBLIC if version == 4 else PUBLIC_6]
         with self._lock:
-            return self._random.choice([public, public, public, [self._random.choice(private)], [*public, private[0]], []])
+            return self._random.choice(
+                [public, public, public, [self._random.choice(private)], [*public, private[0]], []]
+            )
 
 
 class Recorder:
@@ -180,8 +217,12 @@ class Recorder:
         issued = {
             "secure": self.authority.issue_cert(f"secure{SUFFIX}"),
             "wrong-host": self.authority.issue_cert(f"other{SUFFIX}"),
-            "expired": self.authority.issue_cert(f"expired{SUFFIX}", not_before=now - 9 * day, not_after=now - day),
-            "not-yet": self.authority.issue_cert(f"not-yet{SUFFIX}", not_before=now + day, not_after=now + 9 * day),
+            "expired": self.authority.issue_cert(
+                f"expired{SUFFIX}", not_before=now - 9 * day, not_after=now - day
+            ),
+            "not-yet": self.authority.issue_cert(
+                f"not-yet{SUFFIX}", not_before=now + day, not_after=now + 9 * day
+            ),
             "self-signed": trustme.CA().issue_cert(f"self-signed{SUFFIX}"),
         }
         contexts = {}
@@ -205,9 +246,13 @@ class Recorder:
         path = request.split(b" ")[1].decode()
         if path.startswith("/to/"):
             location = REDIRECTS[path.removeprefix("/to/")]
-            writer.write(f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.write(
+                f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+            )
         else:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self._photo) + self._photo)
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self._photo) + self._photo
+            )
         writer.close()
 
 
@@ -252,7 +297,10 @@ async def main() -> dict[str, Any]:
     """Run everything, and return what is to be known of it."""
     make_the_network()
     dnslib.server.DNSServer(
-        NameServer(), address="127.0.0.1", port=53, logger=dnslib.server.DNSLogger(logf=lambda _: None)
+        NameServer(),
+        address="127.0.0.1",
+        port=53,
+        logger=dnslib.server.DNSLogger(logf=lambda _: None),
     ).start_thread()
     recorder = Recorder(SAMPLE.read_bytes())
     await recorder.start()
@@ -268,7 +316,9 @@ async def main() -> dict[str, Any]:
     flips = [f"http://flip-{number}{SUFFIX}/photo.jpg" for number in range(FLIPS)]
     of_names, connects = await recorded(lambda: verdicts(list(PATHS), downloader))
     of_flips, flip_connects = await recorded(lambda: verdicts(flips, downloader))
-    answers, service_connects = await recorded(lambda: asyncio.to_thread(of_the_service, list(PATHS), recorder.authority))
+    answers, service_connects = await recorded(
+        lambda: asyncio.to_thread(of_the_service, list(PATHS), recorder.authority)
+    )
     of_silent = await verdicts(silent, downloader)
     after_silence = await verdicts([f"http://pictures{SUFFIX}/photo.jpg"], downloader)
     return {

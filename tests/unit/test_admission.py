@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import functools
 import gc
 import threading
 import time
@@ -9,8 +10,9 @@ from typing import TypeVar
 
 import pytest
 
-from pipeline.errors import Busy, FormatUnsupported, ShuttingDown
+from pipeline.errors import FormatUnsupported
 from serving.admission import AdmissionQueue
+from serving.errors import Busy, ShuttingDown
 from serving.memory_budget import CAPACITY, MemoryBudget
 
 T = TypeVar("T")
@@ -68,7 +70,8 @@ async def test_one_work_at_a_time_in_order() -> None:
         running -= 1
         return number
 
-    assert await asyncio.gather(*(run(queue, lambda n=n: work(n)) for n in range(8))) == list(range(8))  # type: ignore[misc]
+    turns = [run(queue, functools.partial(work, number)) for number in range(8)]
+    assert await asyncio.gather(*turns) == list(range(8))
     assert (most, order) == (1, list(range(8)))
 
 

@@ -1,8 +1,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from pipeline.errors import Unauthorized
 from serving.api_keys import ApiKeys
+from serving.errors import Unauthorized
 
 
 def headers(name: str, value: bytes) -> Headers:
@@ -18,7 +18,9 @@ def test_a_key_is_known_in_every_encoding_that_clients_send(key: str) -> None:
         keys.check(headers("x-api-key", key.encode("latin-1")))
 
 
-@pytest.mark.parametrize("given", [b"", b"anothe", b"another ", b"ANOTHER", b"\xff", "ключи".encode()])
+@pytest.mark.parametrize(
+    "given", [b"", b"anothe", b"another ", b"ANOTHER", b"\xff", "ключи".encode()]
+)
 def test_what_is_no_key_is_refused(given: bytes) -> None:
     keys = ApiKeys(["another", "ключ"])
     with pytest.raises(Unauthorized):

@@ -60,7 +60,9 @@ def test_alpha_and_animations() -> None:
     clear = PHOTO.convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(PHOTO.size).rotate(90))
     assert bytes_per_pixel(encoded(clear, "AVIF", subsampling="4:2:0")) == 8 + 1.5 + 1
-    animated = encoded(PHOTO, "AVIF", subsampling="4:4:4", save_all=True, append_images=[PHOTO.rotate(90)])
+    animated = encoded(
+        PHOTO, "AVIF", subsampling="4:4:4", save_all=True, append_images=[PHOTO.rotate(90)]
+    )
     assert bytes_per_pixel(animated) == 11
 
 
@@ -82,7 +84,9 @@ def test_tiles_larger_than_they_declare() -> None:
 def test_a_frame_of_a_track() -> None:
     """Each track counts, whether or not the reader takes the image from the items."""
     still, large = Image.new("L", (16, 16)), Image.new("L", (2000, 1000))
-    animated = encoded(still, "AVIF", speed=10, save_all=True, append_images=[still.point(lambda _: 200)])
+    animated = encoded(
+        still, "AVIF", speed=10, save_all=True, append_images=[still.point(lambda _: 200)]
+    )
     assert decode(animated, LIMIT).size == (16, 16)
     at = animated.index(b"stco") + 12  # a version, the number of chunks, the first one's place
     elsewhere = animated[:at] + struct.pack(">I", len(animated)) + animated[at + 4 :]
@@ -97,7 +101,12 @@ def test_a_frame_of_a_track() -> None:
 
 def test_a_payload_that_cannot_be_found() -> None:
     data = tiled((120, 64), (64, 64), payload(PHOTO))
-    for wrong in (data[:-1], data.replace(b"iloc", b"free"), data.replace(b"pitm", b"free"), data.replace(b"av01", b"hvc1")):
+    for wrong in (
+        data[:-1],
+        data.replace(b"iloc", b"free"),
+        data.replace(b"pitm", b"free"),
+        data.replace(b"av01", b"hvc1"),
+    ):
         with pytest.raises(ImageCorrupt):
             plane_bytes(wrong, (120, 64))
 
@@ -113,7 +122,11 @@ def test_what_stands_twice() -> None:
 def test_every_cut_and_every_changed_byte_ends_in_the_contracts_errors() -> None:
     data = tiled((120, 64), (64, 64), payload(PHOTO), inside=True)
     for at in range(len(data) - 200):
-        for wrong in (data[:at], data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :], data[:at] + b"\0" + data[at + 1 :]):
+        for wrong in (
+            data[:at],
+            data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :],
+            data[:at] + b"\0" + data[at + 1 :],
+        ):
             try:
                 plane_bytes(wrong, (120, 64))
             except (ImageCorrupt, ImageTooLarge):
@@ -138,19 +151,43 @@ def test_sizes_of_boxes_do_not_lead_outside_or_round_in_circles() -> None:
 
 def unit(kind: int, content: str) -> bytes:
     """An open bitstream unit of bits."""
-    body = int(content.ljust(-(-len(content) // 8) * 8, "0"), 2).to_bytes(-(-len(content) // 8), "big")
+    body = int(content.ljust(-(-len(content) // 8) * 8, "0"), 2).to_bytes(
+        -(-len(content) // 8), "big"
+    )
     return bytes([kind << 3 | 2, len(body)]) + body
 
 
-def sequence(width: int, height: int, size_bits: int = 16, is_reduced: bool = False, deep: bool = False) -> bytes:
+def sequence(
+    width: int, height: int, size_bits: int = 16, is_reduced: bool = False, deep: bool = False
+) -> bytes:
     """A sequence header of profile 0, 4:2:0, without timing, identifiers or order hints."""
-    start = "000" + "11" + "00000" if is_reduced else "000" + "00" + "0" + "0" + "00000" + "0" * 12 + "00000"
+    start = (
+        "000" + "11" + "00000"
+        if is_reduced
+        else "000" + "00" + "0" + "0" + "00000" + "0" * 12 + "00000"
+    )
     size = f"{size_bits - 1:04b}" * 2 + f"{width - 1:0{size_bits}b}" + f"{height - 1:0{size_bits}b}"
     tools = "000" if is_reduced else "0" + "000" + "0000" + "0" + "1" + "1"
-    return unit(1, start + size + tools + "000" + ("1" if deep else "0") + "0" + "0" + "0" + "00" + "0" + "0" + "1")
+    return unit(
+        1,
+        start
+        + size
+        + tools
+        + "000"
+        + ("1" if deep else "0")
+        + "0"
+        + "0"
+        + "0"
+        + "00"
+        + "0"
+        + "0"
+        + "1",
+    )
 
 
-KEY_FRAME = "0" + "00" + "1" + "0" + "0"  # not shown before, a key frame, shown, its own tables, no screen content
+KEY_FRAME = (
+    "0" + "00" + "1" + "0" + "0"
+)  # not shown before, a key frame, shown, its own tables, no screen content
 
 
 def test_a_frame_may_be_larger_than_its_sequence_says() -> None:
@@ -158,7 +195,9 @@ def test_a_frame_may_be_larger_than_its_sequence_says() -> None:
     header = sequence(16, 16, size_bits=12)
     assert read_stream(header + unit(6, KEY_FRAME + "0")).pixels == 256
     assert read_stream(header + unit(6, KEY_FRAME + "1")).pixels == 4096**2
-    assert read_stream(header + unit(6, "0" + "11" + "1" + "0" + "0")).pixels == 4096**2  # a switch frame always has its own
+    assert (
+        read_stream(header + unit(6, "0" + "11" + "1" + "0" + "0")).pixels == 4096**2
+    )  # a switch frame always has its own
     assert read_stream(sequence(16, 16, is_reduced=True) + unit(6, "1" * 8)).pixels == 256
 
 
@@ -167,10 +206,20 @@ def test_every_sequence_header_and_every_frame_counts() -> None:
     frame = unit(6, KEY_FRAME + "0")
     assert read_stream(small + frame + large).pixels == 200_000
     assert read_stream(small, configuration=large).pixels == 200_000
-    assert (read_stream(small).bytes_per_pixel, read_stream(small + large).bytes_per_pixel) == (1.5, 3)
+    assert (
+        read_stream(small).bytes_per_pixel,
+        read_stream(small + large).bytes_per_pixel,
+    ) == (1.5, 3)
     assert read_stream(small + 5 * frame).frames == 5
     assert read_stream(small + frame + unit(3, "1000")).frames == 1  # shows the first again
-    for wrong in (b"", frame, small[:-8], small + 40 * frame, small + unit(2, "0") * 1_001, b"\x0a\xff\xff"):
+    for wrong in (
+        b"",
+        frame,
+        small[:-8],
+        small + 40 * frame,
+        small + unit(2, "0") * 1_001,
+        b"\x0a\xff\xff",
+    ):
         with pytest.raises(ImageCorrupt):
             read_stream(wrong)
 
@@ -178,7 +227,9 @@ def test_every_sequence_header_and_every_frame_counts() -> None:
 def test_every_real_file(data: Path) -> None:
     """What libavif reads is priced, at no less than a gray image takes."""
     read = 0
-    for file in (found for folder in ("corpus", "awkward") for found in (data / folder).rglob("*.avif")):
+    for file in (
+        found for folder in ("corpus", "awkward") for found in (data / folder).rglob("*.avif")
+    ):
         content = file.read_bytes()
         try:
             with Image.open(io.BytesIO(content)) as image:

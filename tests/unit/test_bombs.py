@@ -19,7 +19,7 @@ import json, re, sys, time
 from pathlib import Path
 from pipeline.image.decode import decode
 from pipeline.errors import BackgroundRemovalError
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 
 def megabytes(name):
     return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
@@ -52,14 +52,23 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name, (make, _) in {**BOMBS, **LATE_BOMBS}.items():
         assert (folder / name).write_bytes(make()) <= Settings().max_source_bytes
     command = [sys.executable, "-c", SCRIPT, *map(str, sorted(folder.iterdir()))]
-    result = subprocess.run(command, cwd=ROOT, env=environment(**WORKER_ENVIRONMENT), capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(**WORKER_ENVIRONMENT),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stdout[-500:] + result.stderr[-2000:]
     return {line["name"]: line for line in map(json.loads, result.stdout.splitlines())}
 
 
 @pytest.mark.parametrize("milliseconds", [1_000, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_bomb_does_not_go_off(name: str, milliseconds: float, measured: dict[str, Any], record_property: Record) -> None:
+def test_a_bomb_does_not_go_off(
+    name: str, milliseconds: float, measured: dict[str, Any], record_property: Record
+) -> None:
     bomb = measured[name]
     record_property("bomb refused by its header: milliseconds", bomb["milliseconds"])
     record_property("bomb refused by its header: MB added", bomb["megabytes"])
@@ -69,7 +78,9 @@ def test_a_bomb_does_not_go_off(name: str, milliseconds: float, measured: dict[s
 
 
 @pytest.mark.parametrize("name", LATE_BOMBS)
-def test_a_bomb_behind_the_header_is_bounded(name: str, measured: dict[str, Any], record_property: Record) -> None:
+def test_a_bomb_behind_the_header_is_bounded(
+    name: str, measured: dict[str, Any], record_property: Record
+) -> None:
     """It may take what the largest picture may: 10 bytes for each of 25 million pixels, and 5 seconds."""
     bomb = measured[name]
     record_property("bomb behind the header: milliseconds", bomb["milliseconds"])

@@ -32,7 +32,12 @@ class Moved:
 @pytest.mark.parametrize(
     ("check", "owner", "name", "sentence"),
     [
-        (compat.bentoml.check, bentoml.IODescriptor, "from_http_request", "BentoML .*from_http_request"),
+        (
+            compat.bentoml.check,
+            bentoml.IODescriptor,
+            "from_http_request",
+            "BentoML .*from_http_request",
+        ),
         (compat.bentoml.check, compat.bentoml, "TimeoutMiddleware", "BentoML .*TimeoutMiddleware"),
         (compat.bentoml.check, compat.bentoml, "BentoMLContainer", "BentoML .*tracer"),
         (compat.onnxruntime.check, compat.onnxruntime, "SharedArena", "onnxruntime .*arena"),

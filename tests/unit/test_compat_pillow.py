@@ -36,7 +36,11 @@ def renamed_codec(self: Any, *arguments: Any) -> None:
 
 
 ORIGINAL_SETUP = TiffImagePlugin.TiffImageFile._setup
-Jpeg, Tiff, Avif = JpegImagePlugin.JpegImageFile, TiffImagePlugin.TiffImageFile, AvifImagePlugin.AvifImageFile
+Jpeg, Tiff, Avif = (
+    JpegImagePlugin.JpegImageFile,
+    TiffImagePlugin.TiffImageFile,
+    AvifImagePlugin.AvifImageFile,
+)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +54,15 @@ Jpeg, Tiff, Avif = JpegImagePlugin.JpegImageFile, TiffImagePlugin.TiffImageFile,
         (ImageFile.ImageFile, "load", lambda _: None, "an AVIF's decoder"),
     ],
 )
-def test_what_has_moved_is_named(where: Any, name: str, value: Any, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_moved_is_named(
+    where: Any, name: str, value: Any, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(where, name, value)
     with pytest.raises(MovedError) as raised:
         pillow.check()
-    assert str(raised.value).startswith(f"Pillow {PIL.__version__} has moved what this service uses of it: {sentence};")
+    assert str(raised.value).startswith(
+        f"Pillow {PIL.__version__} has moved what this service uses of it: {sentence};"
+    )
 
 
 def test_a_limit_of_texts_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +86,15 @@ def test_compat_is_the_lowest_layer_and_alone_in_its_use() -> None:
         assert imported(file) & {"pipeline", "serving", "service", "bench", "tests"} == set()
     for file in (ROOT / "pipeline").glob("*.py"):
         source = file.read_text()
-        for private in ("import _webp", ", _webp", "vars(image)", "._decoder", ".tag_v2", "MAX_TEXT_MEMORY", "codec_name"):
+        for private in (
+            "import _webp",
+            ", _webp",
+            "vars(image)",
+            "._decoder",
+            ".tag_v2",
+            "MAX_TEXT_MEMORY",
+            "codec_name",
+        ):
             assert private not in source, file.name
         assert ".find(b" not in source, file.name  # headers are read by their structure
 

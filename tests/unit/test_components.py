@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import NoSubjectFound
-from pipeline.mask.components import select
-from pipeline.mask.segmenter import Prediction, U2netpRunner
+from pipeline.mask.components import select_subject
+from pipeline.mask.segmenter import Prediction
+from pipeline.mask.u2netp import U2netpSegmenter
 
 
 def grid(*rows: str) -> NDArray[np.uint8]:
@@ -24,8 +25,10 @@ def seen(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(ramp[..., np.newaxis], 3, axis=2)
 
 
-def chosen(mask: NDArray[np.uint8], parts: str = "largest", visible: NDArray[np.uint8] | None = None) -> list[list[int]]:
-    subject = select(Prediction(mask, 1.0), seen(mask), visible, parts)  # type: ignore[arg-type]
+def chosen(
+    mask: NDArray[np.uint8], parts: str = "largest", visible: NDArray[np.uint8] | None = None
+) -> list[list[int]]:
+    subject = select_subject(Prediction(mask, 1.0), seen(mask), visible, parts)  # type: ignore[arg-type]
     assert subject.mask.dtype == np.uint8
     values: list[list[int]] = subject.mask.tolist()
     return values
@@ -84,13 +87,15 @@ def test_what_the_source_hides_is_no_subject() -> None:
 
 def test_confidence_is_the_probability_before_the_stretch() -> None:
     mask = grid("####", "++..")
-    subject = select(Prediction(mask, 0.5), seen(mask), None, "largest")
+    subject = select_subject(Prediction(mask, 0.5), seen(mask), None, "largest")
     assert subject.confidence == pytest.approx((4 * 255 + 2 * 140) / 6 / 255 * 0.5)
 
 
 def test_confidence_is_unknown_without_a_peak() -> None:
     mask = grid("####", "++..")
-    assert select(Prediction(mask, peak=None), seen(mask), None, "largest").confidence is None
+    assert (
+        select_subject(Prediction(mask, peak=None), seen(mask), None, "largest").confidence is None
+    )
 
 
 def test_nothing_salient() -> None:
@@ -110,15 +115,21 @@ FEATURELESS = {
 
 
 @pytest.mark.parametrize("name", FEATURELESS)
-def test_no_subject_in_flat_pictures_and_noise(name: str, runner: U2netpRunner) -> None:
-    picture = Image.fromarray(FEATURELESS[name].astype(np.uint8)).resize((320, 320), Image.Resampling.LANCZOS)
+def test_no_subject_in_flat_pictures_and_noise(name: str, segmenter: U2netpSegmenter) -> None:
+    picture = Image.fromarray(FEATURELESS[name].astype(np.uint8)).resize(
+        (320, 320), Image.Resampling.LANCZOS
+    )
     with pytest.raises(NoSubjectFound):
-        select(runner.predict(picture), np.asarray(picture), None, "largest")
+        select_subject(segmenter.predict(picture), np.asarray(picture), None, "largest")
 
 
-def test_noise_around_a_subject_does_not_hide_it(runner: U2netpRunner, photo: bytes) -> None:
+def test_noise_around_a_subject_does_not_hide_it(segmenter: U2netpSegmenter, photo: bytes) -> None:
     picture = Image.open(io.BytesIO(photo)).resize((320, 320), Image.Resampling.LANCZOS)
-    noisy = np.clip(np.asarray(picture) + RANDOM.normal(0, 25, (320, 320, 3)), 0, 255).astype(np.uint8)
-    confidence = select(runner.predict(Image.fromarray(noisy)), noisy, None, "largest").confidence
+    noisy = np.clip(np.asarray(picture) + RANDOM.normal(0, 25, (320, 320, 3)), 0, 255).astype(
+        np.uint8
+    )
+    confidence = select_subject(
+        segmenter.predict(Image.fromarray(noisy)), noisy, None, "largest"
+    ).confidence
     assert confidence is not None
     assert confidence > 0.9

@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from pipeline.errors import (
-    EmptySource,
-    ImageCorrupt,
-    ImageTooLarge,
-    UnsupportedImageType,
-)
-from pipeline.image.decode import decode, sniff
+from pipeline.errors import EmptySource, ImageCorrupt, ImageTooLarge, UnsupportedImageType
+from pipeline.image.decode import decode
+from pipeline.image.formats import detect_format
 from pipeline.image.strips import Strips
 from tests.conftest import encoded
 
@@ -24,15 +20,15 @@ RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 def quadrants() -> Image.Image:
     """40 × 20 pixels: red and green above blue and white. Each orientation looks different."""
     image = Image.new("RGB", (40, 20))
-    for at, colour in (((0, 0), RED), ((20, 0), GREEN), ((0, 10), BLUE), ((20, 10), WHITE)):
-        image.paste(colour, (*at, at[0] + 20, at[1] + 10))
+    for at, color in (((0, 0), RED), ((20, 0), GREEN), ((0, 10), BLUE), ((20, 10), WHITE)):
+        image.paste(color, (*at, at[0] + 20, at[1] + 10))
     return image
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
 def test_every_accepted_type(kind: str) -> None:
     data = encoded(quadrants(), kind)
-    assert sniff(data) == kind
+    assert detect_format(data) == kind
     picture = decode(data, LIMIT)
     assert picture.rgb().mode == "RGB"
     assert picture.size == (40, 20)
@@ -46,7 +42,10 @@ def test_other_types_are_refused(kind: str) -> None:
         decode(encoded(quadrants(), kind), LIMIT)
 
 
-@pytest.mark.parametrize("data", [b"x", b"<svg/>", b"<!DOCTYPE html>", b"\0" * 100, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"])
+@pytest.mark.parametrize(
+    "data",
+    [b"x", b"<svg/>", b"<!DOCTYPE html>", b"\0" * 100, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"],
+)
 def test_no_picture(data: bytes) -> None:
     with pytest.raises(UnsupportedImageType):
         decode(data, LIMIT)
@@ -102,10 +101,16 @@ def test_a_truncated_file_is_corrupt(kind: str, photo: bytes) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 def test_png_modes(mode: str) -> None:
     grey = Image.linear_gradient("L").resize((64, 64))
-    image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257) if mode == "I;16" else grey.convert(mode)
+    image = (
+        Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+        if mode == "I;16"
+        else grey.convert(mode)
+    )
     picture = decode(encoded(image), LIMIT)
     assert picture.rgb().mode == "RGB"
-    difference = np.abs(np.asarray(picture.rgb().convert("L")).astype(int) - np.asarray(grey)).mean()
+    difference = np.abs(
+        np.asarray(picture.rgb().convert("L")).astype(int) - np.asarray(grey)
+    ).mean()
     assert difference < (130 if mode == "1" else 4)
 
 
@@ -114,9 +119,13 @@ def test_tiff_modes(mode: str) -> None:
     grey = Image.linear_gradient("L").resize((64, 64))
     if mode == "LAB":
         # libtiff's Lab holds a and b as signed numbers, Pillow's files likewise: neutral grey is 128 in memory.
-        image = Image.merge("LAB", [grey, Image.new("L", (64, 64), 128), Image.new("L", (64, 64), 128)])
+        image = Image.merge(
+            "LAB", [grey, Image.new("L", (64, 64), 128), Image.new("L", (64, 64), 128)]
+        )
     else:
-        image = grey.convert("RGB").convert(mode) if mode in ("CMYK", "YCbCr") else grey.convert(mode)
+        image = (
+            grey.convert("RGB").convert(mode) if mode in ("CMYK", "YCbCr") else grey.convert(mode)
+        )
     picture = decode(encoded(image, "TIFF"), LIMIT)
     assert picture.rgb().mode == "RGB"
     assert picture.size == (64, 64)
@@ -136,7 +145,9 @@ def test_transparency_is_kept_and_opacity_dropped() -> None:
     assert decode(encoded(image), LIMIT).alpha is None
 
 
-@pytest.mark.parametrize(("mode", "key", "paint"), [("RGB", RED, RED), ("L", 76, RED), ("P", 0, None)])
+@pytest.mark.parametrize(
+    ("mode", "key", "paint"), [("RGB", RED, RED), ("L", 76, RED), ("P", 0, None)]
+)
 def test_a_colour_key_is_transparency(mode: str, key: object, paint: object) -> None:
     image = quadrants().convert(mode)
     key = image.getpixel((0, 0)) if mode == "P" else key
@@ -147,15 +158,22 @@ def test_a_colour_key_is_transparency(mode: str, key: object, paint: object) -> 
 
 def test_a_profile_is_converted_and_a_broken_one_ignored(data: Path) -> None:
     raw = Image.open(data / "awkward" / "pillow_xmp_test_icc.jpg")
-    managed = np.asarray(decode((data / "awkward" / "pillow_xmp_test_icc.jpg").read_bytes(), LIMIT).rgb()).astype(int)
+    managed = np.asarray(
+        decode((data / "awkward" / "pillow_xmp_test_icc.jpg").read_bytes(), LIMIT).rgb()
+    ).astype(int)
     reference = ImageCms.profileToProfile(
-        raw, ImageCms.ImageCmsProfile(io.BytesIO(raw.info["icc_profile"])), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        raw,
+        ImageCms.ImageCmsProfile(io.BytesIO(raw.info["icc_profile"])),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
     )
     assert reference is not None
     assert np.abs(managed - np.asarray(reference)).max() <= 1
 
 
-def test_a_large_picture_is_developed_as_a_small_one(wide_gamut: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_picture_is_developed_as_a_small_one(
+    wide_gamut: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By regions, with every orientation, profile and mode: the same pixels as developing the whole at once."""
     noise = np.random.default_rng(3).integers(0, 256, (300, 200, 4), dtype=np.uint8)
     box = (17, 40, 160, 111)
@@ -179,19 +197,33 @@ def test_a_large_picture_is_developed_as_a_small_one(wide_gamut: bytes, monkeypa
                 patch.setattr("pipeline.image.strips._STRIP_PIXELS", 5000)
                 large = decode(data, LIMIT, strips=Strips(2))
                 assert large.size == small.size
-                assert np.array_equal(np.asarray(large.rgb()), np.asarray(small.rgb())), (mode, orientation)
-                assert np.array_equal(np.asarray(large.rgb(box)), np.asarray(small.rgb())[40:111, 17:160]), (mode, orientation)
+                assert np.array_equal(np.asarray(large.rgb()), np.asarray(small.rgb())), (
+                    mode,
+                    orientation,
+                )
+                assert np.array_equal(
+                    np.asarray(large.rgb(box)), np.asarray(small.rgb())[40:111, 17:160]
+                ), (mode, orientation)
                 reduced = np.asarray(large.reduced((32, 32)))
-            assert np.abs(reduced.astype(int) - np.asarray(small.reduced((32, 32)))).max() <= 4, (mode, orientation)
+            assert np.abs(reduced.astype(int) - np.asarray(small.reduced((32, 32)))).max() <= 4, (
+                mode,
+                orientation,
+            )
 
 
 def test_a_profile_that_changes_nothing_is_not_applied(wide_gamut: bytes) -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert decode(encoded(quadrants(), icc_profile=srgb), LIMIT).rgb().tobytes() == quadrants().tobytes()
+    assert (
+        decode(encoded(quadrants(), icc_profile=srgb), LIMIT).rgb().tobytes()
+        == quadrants().tobytes()
+    )
     muted = quadrants().point(lambda sample: 60 + sample // 2)  # inside sRGB, whatever the profile
     managed = decode(encoded(muted, icc_profile=wide_gamut), LIMIT).rgb()
     reference = ImageCms.profileToProfile(
-        muted, ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+        muted,
+        ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut)),
+        ImageCms.createProfile("sRGB"),
+        outputMode="RGB",
     )
     assert reference is not None
     assert managed.tobytes() == reference.tobytes() != muted.tobytes()
@@ -215,7 +247,9 @@ HEAVY = [
 
 
 @pytest.mark.parametrize(("kind", "mode", "options", "bytes_a_pixel"), HEAVY)
-def test_memory_is_known_from_the_header(kind: str, mode: str, options: dict[str, Any], bytes_a_pixel: float) -> None:
+def test_memory_is_known_from_the_header(
+    kind: str, mode: str, options: dict[str, Any], bytes_a_pixel: float
+) -> None:
     """Room is made before a pixel is decoded, and what takes more than 10 bytes a pixel may have fewer pixels."""
     image = quadrants().resize((400, 200)).convert(mode)
     if mode == "RGBA":
@@ -232,7 +266,10 @@ def test_memory_is_known_from_the_header(kind: str, mode: str, options: dict[str
 
 def test_a_broken_profile_is_ignored() -> None:
     plain = decode(encoded(quadrants()), LIMIT)
-    for profile in (b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()[:300]):
+    for profile in (
+        b"no profile",
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()[:300],
+    ):
         picture = decode(encoded(quadrants(), icc_profile=profile), LIMIT)
         assert picture.rgb().tobytes() == plain.rgb().tobytes()
 
@@ -248,5 +285,7 @@ def test_a_png_with_a_broken_animation_is_still_a_picture() -> None:
     animated = encoded(quadrants(), save_all=True, append_images=[Image.new("RGB", (40, 20), BLUE)])
     broken = animated.replace(b"fcTL", b"fcTL"[:3] + b"X")
     assert decode(animated, LIMIT).rgb().tobytes() == quadrants().tobytes()
-    with pytest.raises(ImageCorrupt):  # an unknown critical-looking chunk with a wrong checksum is another matter
+    with pytest.raises(
+        ImageCorrupt
+    ):  # an unknown critical-looking chunk with a wrong checksum is another matter
         decode(broken[:60], LIMIT)

@@ -17,13 +17,16 @@ def test_a_defect_of_ours_is_not_called_corruption(monkeypatch: pytest.MonkeyPat
     def fail(*_: object, **__: object) -> None:
         raise TypeError("a defect")
 
-    transparent, deep = encoded(quadrants(), transparency=RED), encoded(Image.new("F", (4, 4)), "TIFF")
+    transparent, deep = (
+        encoded(quadrants(), transparency=RED),
+        encoded(Image.new("F", (4, 4)), "TIFF"),
+    )
     for name, data in (
         ("pipeline.image.decode.bytes_per_pixel", transparent),
         ("pipeline.image.decode.alpha_of", transparent),
         ("pipeline.image.color._alpha_of_key", transparent),
         ("pipeline.image.color._finite_extrema", deep),
-        ("pipeline.image.source_image.Picture.settled", transparent),
+        ("pipeline.image.source_image.SourceImage.materialize", transparent),
         ("pipeline.image.headers.avif.read_stream", encoded(quadrants(), "AVIF")),
     ):
         with monkeypatch.context() as patch:
@@ -33,11 +36,16 @@ def test_a_defect_of_ours_is_not_called_corruption(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("error", [TypeError, ZeroDivisionError, struct.error, RuntimeError])
-def test_whatever_pillow_raises_is_corruption(error: type[Exception], monkeypatch: pytest.MonkeyPatch, wide_gamut: bytes) -> None:
+def test_whatever_pillow_raises_is_corruption(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, wide_gamut: bytes
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    keyed, managed = encoded(quadrants(), transparency=RED), encoded(quadrants().convert("P"), icc_profile=wide_gamut)
+    keyed, managed = (
+        encoded(quadrants(), transparency=RED),
+        encoded(quadrants().convert("P"), icc_profile=wide_gamut),
+    )
     for where, name, data in (
         (PngImagePlugin.PngImageFile, "_open", keyed),
         (PngImagePlugin.PngImageFile, "load", keyed),
@@ -60,7 +68,9 @@ def test_a_jpeg_whose_components_have_no_samples() -> None:
         decode(bytes(data), LIMIT)
 
 
-def test_a_large_image_that_cannot_be_converted_later_is_corrupt(monkeypatch: pytest.MonkeyPatch, wide_gamut: bytes) -> None:
+def test_a_large_image_that_cannot_be_converted_later_is_corrupt(
+    monkeypatch: pytest.MonkeyPatch, wide_gamut: bytes
+) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError
 
@@ -95,7 +105,10 @@ def test_the_rows_of_the_corpus(data: Path) -> None:
         rows = list(csv.DictReader(table, delimiter="\t"))
     wrong = []
     for row in rows:
-        expected = {code if code not in ("-", "no_subject_found") else "ok" for code in row["expected_code"].split("|")}
+        expected = {
+            code if code not in ("-", "no_subject_found") else "ok"
+            for code in row["expected_code"].split("|")
+        }
         try:
             decode((data / "corpus" / row["path"]).read_bytes(), LIMIT)
             code = "ok"

@@ -32,7 +32,10 @@ def resources() -> dict[str, Any]:
     """What `kubectl apply -k` would send: each resource by its kind."""
     if shutil.which("kubectl") is None:
         pytest.skip("needs kubectl")
-    return {resource["kind"]: resource for resource in yaml.safe_load_all(run("kubectl", "kustomize", "deploy/kubernetes"))}
+    return {
+        resource["kind"]: resource
+        for resource in yaml.safe_load_all(run("kubectl", "kustomize", "deploy/kubernetes"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,10 @@ def test_every_selector_finds_the_pods_and_no_others(resources: dict[str, Any], 
     assert resources["Deployment"]["spec"]["selector"]["matchLabels"] == NAME
     assert resources["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == NAME
     assert resources["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"] == NAME
-    assert resources["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"] == resources["Deployment"]["metadata"]["name"]
+    assert (
+        resources["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]["name"]
+        == resources["Deployment"]["metadata"]["name"]
+    )
 
 
 def test_a_pod_is_confined_as_the_images_test_confines_it(pod: Any) -> None:
@@ -90,28 +96,45 @@ def test_a_pod_has_the_time_to_finish(pod: Any) -> None:
 
 def settings_of(variables: dict[str, Any]) -> Settings:
     """The settings that an environment makes; a name that is no setting's is refused."""
-    return Settings.model_validate({name.removeprefix("BGR_").lower(): value for name, value in variables.items()})
+    return Settings.model_validate(
+        {name.removeprefix("BGR_").lower(): value for name, value in variables.items()}
+    )
 
 
-def test_the_network_policy_lets_nothing_out_that_the_guard_refuses(resources: dict[str, Any]) -> None:
+def test_the_network_policy_lets_nothing_out_that_the_guard_refuses(
+    resources: dict[str, Any],
+) -> None:
     names, sources = resources["NetworkPolicy"]["spec"]["egress"]
     assert {port["port"] for port in names["ports"]} == {53}
     assert {port["port"] for port in sources["ports"]} == {80, 443}
-    allowed = {ip_network(block["ipBlock"]["cidr"]): [*map(ip_network, block["ipBlock"]["except"])] for block in sources["to"]}
+    allowed = {
+        ip_network(block["ipBlock"]["cidr"]): [*map(ip_network, block["ipBlock"]["except"])]
+        for block in sources["to"]
+    }
     assert set(allowed) == {ip_network("0.0.0.0/0"), ip_network("2000::/3")}
     excepted = [network for networks in allowed.values() for network in networks]
     assert len(excepted) > 20
-    for network in excepted:  # both ends of each, and what lies beside them, where the guard may differ
+    for (
+        network
+    ) in excepted:  # both ends of each, and what lies beside them, where the guard may differ
         assert not is_public(network[0])
         assert not is_public(network[-1])
         for beside in (int(network[0]) - 1, int(network[-1]) + 1):
             address = type(network[0])(min(max(beside, 0), 2**network.max_prefixlen - 1))
-            let_out = any(address in wide and not any(address in narrow for narrow in allowed[wide]) for wide in allowed)
+            let_out = any(
+                address in wide and not any(address in narrow for narrow in allowed[wide])
+                for wide in allowed
+            )
             assert is_public(address) == let_out, address
 
 
 def test_compose_accepts_its_file() -> None:
-    run(str(TOOLS / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml")
+    run(
+        str(TOOLS / "check-jsonschema"),
+        "--builtin-schema",
+        "vendor.compose-spec",
+        "deploy/compose.yaml",
+    )
     services = yaml_of(DEPLOY / "compose.yaml")["services"]
     service = services["background-remover"]
     assert service["mem_limit"] == service["memswap_limit"] == f"{MEMORY}m"
@@ -126,7 +149,10 @@ def test_compose_accepts_its_file() -> None:
 
 def test_prometheus_and_grafana_find_what_they_are_given(promtool: str) -> None:
     run(promtool, "check", "config", "deploy/prometheus/prometheus.yaml")
-    jobs = [job["job_name"] for job in yaml_of(DEPLOY / "prometheus" / "prometheus.yaml")["scrape_configs"]]
+    jobs = [
+        job["job_name"]
+        for job in yaml_of(DEPLOY / "prometheus" / "prometheus.yaml")["scrape_configs"]
+    ]
     assert jobs == ["background-remover"]  # the job that the dashboard and the alerts ask for
     provisioning = DEPLOY / "grafana" / "provisioning"
     (source,) = yaml_of(provisioning / "datasources" / "prometheus.yaml")["datasources"]
@@ -139,11 +165,29 @@ def test_prometheus_and_grafana_find_what_they_are_given(promtool: str) -> None:
 def test_renders_blueprint_has_the_fields_that_render_documents() -> None:
     """Render's own schema is on its site alone; the fields are those of its Blueprint reference for a web service of an image."""
     (service,) = yaml_of(DEPLOY / "render.yaml")["services"]
-    documented = {"type", "name", "runtime", "image", "plan", "region", "healthCheckPath", "maxShutdownDelaySeconds", "envVars"}
+    documented = {
+        "type",
+        "name",
+        "runtime",
+        "image",
+        "plan",
+        "region",
+        "healthCheckPath",
+        "maxShutdownDelaySeconds",
+        "envVars",
+    }
     assert service.keys() <= documented
-    assert (service["type"], service["runtime"], service["plan"]) == ("web", "image", "starter")  # starter is the 512 MB plan
+    assert (service["type"], service["runtime"], service["plan"]) == (
+        "web",
+        "image",
+        "starter",
+    )  # starter is the 512 MB plan
     assert service["image"].keys() == {"url"}
-    given = {variable["key"]: str(variable["value"]) for variable in service["envVars"] if "value" in variable}
+    given = {
+        variable["key"]: str(variable["value"])
+        for variable in service["envVars"]
+        if "value" in variable
+    }
     asked = {variable["key"] for variable in service["envVars"] if variable.get("sync") is False}
     settings = settings_of({**given, **dict.fromkeys(asked, "")})
     assert 300 >= service["maxShutdownDelaySeconds"] > settings.drain >= settings.deadline

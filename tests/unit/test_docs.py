@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import pipeline.errors
+import serving.errors
 from bench.report import report, summary
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
-from serving.responses import EXPOSED_HEADERS
+from serving.responses import EXPOSED_HEADERS, STATUSES
 from serving.settings import PREFIX, Settings
 from tests.support.serving import ROOT
 
@@ -26,7 +28,10 @@ def table(heading: str) -> list[list[str]]:
     section = re.split(rf"^#+ {heading}$", README, flags=re.MULTILINE)[1]
     rows = re.search(r"(?:^\|.*\n)+", section, flags=re.MULTILINE)
     assert rows is not None
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows.group().splitlines()[2:]]
+    return [
+        [cell.strip() for cell in row.strip("|").split("|")]
+        for row in rows.group().splitlines()[2:]
+    ]
 
 
 def test_every_setting_and_its_default() -> None:
@@ -40,31 +45,37 @@ def test_every_setting_and_its_default() -> None:
 
 def test_every_error() -> None:
     documented = {(int(row[0]), row[1].strip("`")) for row in table("Errors")}
-    assert documented == {(error.status, error.code) for error in BackgroundRemovalError.__subclasses__()}
+    assert documented == {(status, error.code) for error, status in STATUSES.items()}
 
 
 def test_every_option_and_its_default() -> None:
     documented = {row[0].strip("`"): row[2].strip("`") for row in table("Options")}
     defaults = {name: field.default for name, field in Options.model_fields.items()}
-    assert documented == {name: "none" if value is None else str(value).lower() for name, value in defaults.items()}
+    assert documented == {
+        name: "none" if value is None else str(value).lower() for name, value in defaults.items()
+    }
 
 
 def test_every_answer_header() -> None:
-    documented = {name for row in table("The answer") for name in re.findall(r"`([A-Z][\w-]+)`", row[0])}
+    documented = {
+        name for row in table("The answer") for name in re.findall(r"`([A-Z][\w-]+)`", row[0])
+    }
     assert documented == set(EXPOSED_HEADERS) - {"Retry-After"}
 
 
-def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    import pipeline.errors
-
-    drawn = set(re.findall(r"[├└]── (\w+) +(\d+) (\w+)", pipeline.errors.__doc__ or ""))
-    assert drawn == {(error.__name__, str(error.status), error.code) for error in BackgroundRemovalError.__subclasses__()}
+def test_the_trees_in_the_docstrings_are_the_tree() -> None:
+    drawings = (pipeline.errors.__doc__ or "") + (serving.errors.__doc__ or "")
+    drawn = re.findall(r"[├└]── (\w+) +(\w+)", drawings)
+    assert sorted(drawn) == sorted((error.__name__, error.code) for error in STATUSES)
+    assert set(STATUSES) == set(BackgroundRemovalError.__subclasses__())
 
 
 def test_every_file_named_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         text = (ROOT / document).read_text()
-        for name in re.findall(r"\b(?:pipeline|serving|web|deploy|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text):
+        for name in re.findall(
+            r"\b(?:pipeline|serving|web|deploy|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text
+        ):
             assert (ROOT / name).exists(), (document, name)
 
 
@@ -81,16 +92,27 @@ def test_every_command_of_a_page_names_tests(page: str, at_least: int) -> None:
 
 
 def test_every_make_command_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    )
     for document in DOCUMENTS:
-        assert set(re.findall(r"`?make ([a-z-]+)\b(?!:)", (ROOT / document).read_text())) & {"setup"} <= targets
+        assert (
+            set(re.findall(r"`?make ([a-z-]+)\b(?!:)", (ROOT / document).read_text())) & {"setup"}
+            <= targets
+        )
         assert set(re.findall(r"`make ([a-z-]+)", (ROOT / document).read_text())) <= targets
 
 
 @pytest.mark.parametrize("name", ["serve", "setup", "rembg", "dev"])
 def test_the_locks_agree_and_name_no_index(name: str) -> None:
     def versions(lock: str) -> dict[str, str]:
-        return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements" / f"{lock}.txt").read_text(), flags=re.MULTILINE))
+        return dict(
+            re.findall(
+                r"^([\w.-]+)==([^\s;]+)",
+                (ROOT / "requirements" / f"{lock}.txt").read_text(),
+                flags=re.MULTILINE,
+            )
+        )
 
     text = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text
@@ -108,7 +130,9 @@ def test_the_figures_are_those_of_the_last_bench() -> None:
 
 
 def test_no_file_speaks_of_the_machine_it_was_made_on() -> None:
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    files = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
     home = str(Path.home())
     for name in files:
         text = (ROOT / name).read_bytes()

@@ -52,7 +52,9 @@ def fetch(source: Source) -> Callable[..., Awaitable[bytes]]:
     return fetch_path
 
 
-async def test_returns_the_bytes_and_asks_as_it_promises(fetch: Any, source: Source, photo: bytes) -> None:
+async def test_returns_the_bytes_and_asks_as_it_promises(
+    fetch: Any, source: Source, photo: bytes
+) -> None:
     assert await fetch("/photo.jpg?token=1") == photo
     path, headers = source.requests[-1]
     assert path == "/photo.jpg?token=1"
@@ -61,7 +63,9 @@ async def test_returns_the_bytes_and_asks_as_it_promises(fetch: Any, source: Sou
     assert "Cookie" not in headers
 
 
-async def test_no_cookie_proxy_or_netrc(fetch: Any, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+async def test_no_cookie_proxy_or_netrc(
+    fetch: Any, source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
@@ -114,7 +118,9 @@ async def test_the_byte_limit_holds_declared_or_not(fetch: Any, photo: bytes) ->
 async def test_nobody_listens() -> None:
     port = free_port()
     with pytest.raises(SourceUnreachable):
-        await downloader(allowed_private_hosts=[("127.0.0.1", port)]).download(f"http://127.0.0.1:{port}/", freely)
+        await downloader(allowed_private_hosts=[("127.0.0.1", port)]).download(
+            f"http://127.0.0.1:{port}/", freely
+        )
 
 
 @pytest.fixture
@@ -151,7 +157,9 @@ def answering(*rounds: Sequence[str]) -> Any:
         ["2606:4700::1", "::ffff:1.1.1.1"],
     ],
 )
-async def test_a_name_with_any_address_that_is_not_public_is_never_connected_to(addresses: list[str], connects: Any) -> None:
+async def test_a_name_with_any_address_that_is_not_public_is_never_connected_to(
+    addresses: list[str], connects: Any
+) -> None:
     made = next(connects)
     for url in ("http://127.0.0.1.nip.io/x.png", "https://images.stylespire.com/x.png"):
         with pytest.raises(URLNotAllowed):
@@ -208,7 +216,10 @@ async def test_closing_waits_for_no_look_up(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     fetching = downloader(lookup_threads=1)
-    downloads = [asyncio.ensure_future(fetching.download("http://images.stylespire.com/", freely)) for _ in range(2)]
+    downloads = [
+        asyncio.ensure_future(fetching.download("http://images.stylespire.com/", freely))
+        for _ in range(2)
+    ]
     await asyncio.to_thread(asked.wait, 10)
     await fetching.close()
     assert not answer.is_set()
@@ -223,7 +234,9 @@ LIBRARY_ERRORS = [
     error
     for library in (httpcore, httpx, h11)
     for error in vars(library).values()
-    if isinstance(error, type) and issubclass(error, Exception) and error is not httpx.CookieConflict  # there are no cookies
+    if isinstance(error, type)
+    and issubclass(error, Exception)
+    and error is not httpx.CookieConflict  # there are no cookies
 ]
 
 
@@ -235,7 +248,9 @@ class Answering:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.connects: list[str] = []
-        self.sockets: list[socket.socket] = []  # kept here, they are closed by the download alone, and not as garbage
+        self.sockets: list[
+            socket.socket
+        ] = []  # kept here, they are closed by the download alone, and not as garbage
         self.requests: list[bytes] = []
         self.answers: list[bytes] = []
         self.separator = b"\r\n\r\n"
@@ -269,18 +284,27 @@ def answering_server(monkeypatch: pytest.MonkeyPatch) -> Answering:
     return Answering(monkeypatch)
 
 
-async def test_a_redirect_to_the_same_name_is_looked_up_and_judged_again(answering_server: Answering) -> None:
-    answering_server.answers = [b"HTTP/1.1 302 X\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"] * 2
+async def test_a_redirect_to_the_same_name_is_looked_up_and_judged_again(
+    answering_server: Answering,
+) -> None:
+    answering_server.answers = [
+        b"HTTP/1.1 302 X\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n"
+    ] * 2
     resolve = answering(["1.1.1.1"], ["1.0.0.1"], ["127.0.0.1"])
     async with await answering_server.start():
         with pytest.raises(URLNotAllowed):
             await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)
     assert answering_server.connects == ["1.1.1.1", "1.0.0.1"]
-    assert [request.split(b" ")[1] for request in answering_server.requests] == [b"/x.png", b"/again"]
+    assert [request.split(b" ")[1] for request in answering_server.requests] == [
+        b"/x.png",
+        b"/again",
+    ]
 
 
 @pytest.mark.parametrize("certified", ["images.stylespire.com", "other.stylespire.com", "1.1.1.1"])
-async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certified: str, answering_server: Answering) -> None:
+async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(
+    certified: str, answering_server: Answering
+) -> None:
     authority = trustme.CA()
     server_tls, client_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert(certified).configure_cert(server_tls)
@@ -289,7 +313,9 @@ async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certi
     server_tls.sni_callback = lambda _, name, __: asked.append(name)
     body = random.Random(4).randbytes(1_000_000)
     answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body]
-    download = downloader(resolve=answering(["1.1.1.1"]), tls=client_tls).download("https://images.stylespire.com/x", freely)
+    download = downloader(resolve=answering(["1.1.1.1"]), tls=client_tls).download(
+        "https://images.stylespire.com/x", freely
+    )
     async with await answering_server.start(server_tls):
         if certified == "images.stylespire.com":
             assert await download == body
@@ -304,7 +330,12 @@ async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(certi
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"), [(b"", SourceUnreachable), (b"HTTP/1.1 400 X\r\n\r\n", SourceUnreachable), (None, SourceTimeout)]
+    ("answer", "error"),
+    [
+        (b"", SourceUnreachable),
+        (b"HTTP/1.1 400 X\r\n\r\n", SourceUnreachable),
+        (None, SourceTimeout),
+    ],
 )
 async def test_a_handshake_that_fails_ends_and_closes_the_connection(
     answer: bytes | None, error: type[Exception], answering_server: Answering
@@ -313,17 +344,23 @@ async def test_a_handshake_that_fails_ends_and_closes_the_connection(
     answering_server.answers = [] if answer is None else [answer]
     async with await answering_server.start():
         with pytest.raises(error):
-            await downloader(resolve=answering(["1.1.1.1"]), timeout=0.3).download("https://images.stylespire.com/x", freely)
+            await downloader(resolve=answering(["1.1.1.1"]), timeout=0.3).download(
+                "https://images.stylespire.com/x", freely
+            )
         assert [sock.fileno() for sock in answering_server.sockets] == [-1]
 
 
-async def test_a_download_that_is_given_up_at_any_step_leaves_no_socket(answering_server: Answering) -> None:
+async def test_a_download_that_is_given_up_at_any_step_leaves_no_socket(
+    answering_server: Answering,
+) -> None:
     """Cancelled after one more turn of the event loop each time, until it is faster than its end."""
     fetching = downloader(resolve=answering(["1.1.1.1"]))
     async with await answering_server.start():
         for turns in itertools.count(1):
             answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nall"]
-            download = asyncio.ensure_future(fetching.download("http://images.stylespire.com/x", freely))
+            download = asyncio.ensure_future(
+                fetching.download("http://images.stylespire.com/x", freely)
+            )
             for _ in range(turns):
                 await asyncio.sleep(0)
             download.cancel()
@@ -336,25 +373,33 @@ async def test_a_download_that_is_given_up_at_any_step_leaves_no_socket(answerin
 
 
 @pytest.mark.parametrize("error", LIBRARY_ERRORS)
-async def test_no_exception_of_a_library_gets_out(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_exception_of_a_library_gets_out(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def fail(*_: object) -> None:
         raise raised
 
     raised = error.__new__(error, "secret address 10.0.0.1")
     monkeypatch.setattr(httpcore.AsyncHTTPConnection, "handle_async_request", fail)
     with pytest.raises(SourceUnreachable) as caught:
-        await downloader(resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
+        await downloader(resolve=answering(["1.1.1.1"])).download(
+            "http://images.stylespire.com/x.png", freely
+        )
     assert caught.value.__cause__ is raised
     assert "10.0.0.1" not in str(caught.value.body)
 
 
-@pytest.mark.parametrize("error", [*LIBRARY_ERRORS, ssl.SSLError, ConnectionResetError, TimeoutError])
+@pytest.mark.parametrize(
+    "error", [*LIBRARY_ERRORS, ssl.SSLError, ConnectionResetError, TimeoutError]
+)
 async def test_no_exception_of_a_library_gets_out_of_a_body(
     error: type[Exception], answering_server: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, raised = SocketStream.read, error.__new__(error)
 
-    async def fail_after_the_headers(stream: SocketStream, max_bytes: int, timeout: float | None = None) -> bytes:
+    async def fail_after_the_headers(
+        stream: SocketStream, max_bytes: int, timeout: float | None = None
+    ) -> bytes:
         data = await read(stream, max_bytes, timeout)
         if not data:
             raise raised
@@ -364,7 +409,9 @@ async def test_no_exception_of_a_library_gets_out_of_a_body(
     answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nx"]
     async with await answering_server.start():
         with pytest.raises(SourceUnreachable) as caught:
-            await downloader(resolve=answering(["1.1.1.1"])).download("http://images.stylespire.com/x.png", freely)
+            await downloader(resolve=answering(["1.1.1.1"])).download(
+                "http://images.stylespire.com/x.png", freely
+            )
     assert caught.value.__cause__ is raised
 
 

@@ -8,24 +8,25 @@ from PIL import Image
 
 from pipeline.errors import FormatUnsupported
 from pipeline.image import encode as encode_module
+from pipeline.image.box import Box
 from pipeline.image.encode import encode
-from pipeline.image.source_image import Picture
+from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import Strips
-from pipeline.mask.upsample import Box, Matte
 from pipeline.options import Options
 
 RANDOM = np.random.default_rng(3)
-COLOURS = RANDOM.integers(0, 256, (30, 40, 3), dtype=np.uint8)
+COLORS = RANDOM.integers(0, 256, (30, 40, 3), dtype=np.uint8)
 ALPHA = RANDOM.integers(0, 256, (20, 25), dtype=np.uint8)
 ALPHA[:5] = 0
 ALPHA[5:8] = 255
 FRAME = Box(10, 5, 25, 20)
-MATTE = Matte(ALPHA, FRAME, FRAME)
-INSIDE = COLOURS[5:25, 10:35]
+INSIDE = COLORS[5:25, 10:35]
 
 
 def answer(**options: Any) -> Image.Image:
-    return Image.open(io.BytesIO(encode(Picture(Image.fromarray(COLOURS)), MATTE, Options(**options))))
+    return Image.open(
+        io.BytesIO(encode(SourceImage(Image.fromarray(COLORS)), ALPHA, FRAME, Options(**options)))
+    )
 
 
 def test_cutout_has_straight_alpha_and_no_hidden_colour() -> None:
@@ -43,9 +44,12 @@ def test_mask_is_the_alpha() -> None:
     assert np.array_equal(np.asarray(image), ALPHA)
 
 
-@pytest.mark.parametrize(("colour", "rgb"), [("#f80", (255, 136, 0)), ("#102030", (16, 32, 48)), ("#ABCDEFff", (171, 205, 239))])
-def test_an_opaque_background(colour: str, rgb: tuple[int, int, int]) -> None:
-    image = answer(background=colour)
+@pytest.mark.parametrize(
+    ("color", "rgb"),
+    [("#f80", (255, 136, 0)), ("#102030", (16, 32, 48)), ("#ABCDEFff", (171, 205, 239))],
+)
+def test_an_opaque_background(color: str, rgb: tuple[int, int, int]) -> None:
+    image = answer(background=color)
     assert image.mode == "RGB"
     weight = ALPHA[..., np.newaxis] / 255
     assert np.abs(np.asarray(image) - (INSIDE * weight + np.array(rgb) * (1 - weight))).max() <= 1
@@ -61,17 +65,21 @@ def test_a_background_that_shines_through() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (333, 257), (700, 1001)])
-@pytest.mark.parametrize("options", [{}, {"output": "mask"}, {"background": "#123"}, {"background": "#11223344"}])
-def test_strips_make_one_valid_file(size: tuple[int, int], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"output": "mask"}, {"background": "#123"}, {"background": "#11223344"}]
+)
+def test_strips_make_one_valid_file(
+    size: tuple[int, int], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two decoders that share no code read it alike: Pillow's own, and OpenCV's libpng."""
     noise = np.random.default_rng(11).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     frame = Box(0, 0, *size)
-    arguments = Picture(Image.fromarray(noise[..., :3]), strips=Strips(2)), Matte(noise[..., 3], frame, frame), Options(**options)
-    whole = encode(*arguments)
+    image = SourceImage(Image.fromarray(noise[..., :3]), strips=Strips(2))
+    whole = encode(image, noise[..., 3], frame, Options(**options))
     monkeypatch.setattr("pipeline.image.strips._STRIP_PIXELS", 3000)
-    banded = encode(*arguments)
-    pillow = np.asarray(Image.open(io.BytesIO(banded)))
-    opencv = cv2.imdecode(np.frombuffer(banded, np.uint8), cv2.IMREAD_UNCHANGED)
+    in_strips = encode(image, noise[..., 3], frame, Options(**options))
+    pillow = np.asarray(Image.open(io.BytesIO(in_strips)))
+    opencv = cv2.imdecode(np.frombuffer(in_strips, np.uint8), cv2.IMREAD_UNCHANGED)
     assert opencv is not None
     if pillow.ndim == 3:
         opencv = opencv[..., [2, 1, 0, 3][: pillow.shape[2]]]
@@ -82,11 +90,11 @@ def test_strips_make_one_valid_file(size: tuple[int, int], options: dict[str, An
 
 
 def test_a_real_photo_survives_both_decoders(photo: bytes) -> None:
-    picture = Picture(Image.open(io.BytesIO(photo)))
-    alpha = np.full(picture.size[::-1], 255, np.uint8)
+    image = SourceImage(Image.open(io.BytesIO(photo)))
+    alpha = np.full(image.size[::-1], 255, np.uint8)
     frame = Box(3, 5, 501, 499)
-    data = encode(picture, Matte(alpha[5:504, 3:504], frame, frame), Options())
-    expected = np.asarray(picture.rgb())[5:504, 3:504]
+    data = encode(image, alpha[5:504, 3:504], frame, Options())
+    expected = np.asarray(image.rgb())[5:504, 3:504]
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), expected)
     opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     assert opencv is not None
@@ -109,12 +117,18 @@ def test_webp_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_of_the_source_but_its_pixels(photo: bytes) -> None:
-    source = Image.fromarray(COLOURS)
-    source.info.update(comment="secret", icc_profile=b"secret", exif=b"Exif\0\0secret", xmp=b"secret")
+    source = Image.fromarray(COLORS)
+    source.info.update(
+        comment="secret", icc_profile=b"secret", exif=b"Exif\0\0secret", xmp=b"secret"
+    )
     for kind in ("png", "webp"):
-        data = encode(Picture(source), MATTE, Options(format=kind))
+        data = encode(SourceImage(source), ALPHA, FRAME, Options(format=kind))
         assert b"secret" not in data
-    chunks = {data[at + 4 : at + 8] for data in [encode(Picture(source), MATTE, Options())] for at in chunk_starts(data)}
+    chunks = {
+        data[at + 4 : at + 8]
+        for data in [encode(SourceImage(source), ALPHA, FRAME, Options())]
+        for at in chunk_starts(data)
+    }
     assert chunks == {b"IHDR", b"IDAT", b"IEND"}
 
 
@@ -127,6 +141,6 @@ def chunk_starts(png: bytes) -> list[int]:
 
 
 def test_the_same_request_gives_the_same_bytes() -> None:
-    picture = Picture(Image.fromarray(COLOURS))
+    image = SourceImage(Image.fromarray(COLORS))
     for options in (Options(), Options(format="webp"), Options(output="mask")):
-        assert encode(picture, MATTE, options) == encode(picture, MATTE, options)
+        assert encode(image, ALPHA, FRAME, options) == encode(image, ALPHA, FRAME, options)

@@ -30,8 +30,18 @@ def in_scans(image: Image.Image, repeated: int = 1) -> bytes:
     channels = [segments(encoded(channel, "JPEG")) for channel in image.split()]
     frame = b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, image.height, image.width, 3)
     frame += b"".join(bytes([number, 0x11, 0]) for number in b"RGB")
-    scans = [b"\xff\xda\0\x08\x01" + bytes([number]) + channel[0xDA][6:] for number, channel in zip(b"RGB", channels, strict=True)]
-    return b"\xff\xd8" + channels[0][0xDB] + frame + channels[0][0xC4] + b"".join(scans * repeated) + b"\xff\xd9"
+    scans = [
+        b"\xff\xda\0\x08\x01" + bytes([number]) + channel[0xDA][6:]
+        for number, channel in zip(b"RGB", channels, strict=True)
+    ]
+    return (
+        b"\xff\xd8"
+        + channels[0][0xDB]
+        + frame
+        + channels[0][0xC4]
+        + b"".join(scans * repeated)
+        + b"\xff\xd9"
+    )
 
 
 def test_components_in_scans_of_their_own_keep_all_coefficients() -> None:
@@ -47,7 +57,10 @@ def test_scans_without_end() -> None:
         decode(in_scans(quadrants(), repeated=40), LIMIT)
 
 
-@pytest.mark.parametrize(("mode", "options"), [("RGB", {}), ("L", {}), ("CMYK", {}), ("RGB", {"restart_marker_blocks": 1})])
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGB", {}), ("L", {}), ("CMYK", {}), ("RGB", {"restart_marker_blocks": 1})],
+)
 def test_one_scan_keeps_none(mode: str, options: dict[str, object]) -> None:
     data = encoded(quadrants().convert(mode), "JPEG", **options)
     assert not keeps_coefficients(data)

@@ -35,12 +35,18 @@ def test_nothing_imports_upwards(package: str) -> None:
     assert files
     ours = {"compat", "pipeline", "serving", "service", "bench", "tests", "deploy"}
     for file in files:
-        upwards = {name.partition(".")[0] for name in imports(file)} & ours - LAYERS[package] - {package}
+        upwards = {name.partition(".")[0] for name in imports(file)} & ours - LAYERS[package] - {
+            package
+        }
         assert not upwards, file.name
 
 
 def test_private_parts_of_libraries_are_used_in_compat_alone() -> None:
-    files = [ROOT / "service.py", *(ROOT / "pipeline").rglob("*.py"), *(ROOT / "serving").glob("*.py")]
+    files = [
+        ROOT / "service.py",
+        *(ROOT / "pipeline").rglob("*.py"),
+        *(ROOT / "serving").glob("*.py"),
+    ]
     for file in files:
         used = {name for name in imports(file) if name.startswith(PRIVATE)}
         assert not used, file.name
@@ -50,7 +56,11 @@ def test_no_mutable_object_is_cached_by_a_module() -> None:
     """What a worker shares is in its Runtime, made once and handed down; a cached function returns what cannot change."""
     cached = {
         f"{file.stem}.{node.name} -> {ast.unparse(node.returns) if node.returns else None}"
-        for file in [ROOT / "service.py", *(ROOT / "pipeline").rglob("*.py"), *(ROOT / "serving").glob("*.py")]
+        for file in [
+            ROOT / "service.py",
+            *(ROOT / "pipeline").rglob("*.py"),
+            *(ROOT / "serving").glob("*.py"),
+        ]
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.FunctionDef)
         for decorator in node.decorator_list

@@ -12,7 +12,9 @@ def line_of(message: str, **fields: object) -> str:
     return JSONFormatter().format(record)
 
 
-@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b2J", "\x7f", "\u2028", "\u202e", "é", "\ud800", "\r\n"])
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J", "\x9b2J", "\x7f", "\u2028", "\u202e", "é", "\ud800", "\r\n"]
+)
 def test_a_line_is_printable_ascii_whatever_is_in_it(text: str) -> None:
     line = line_of(f"a{text}b", path=f"/{text}")
     assert line.isascii()

@@ -11,7 +11,7 @@ from serving.memory_budget import FREE_BYTES, PATIENCE, STALL_SECONDS, MemoryBud
 KB, MB = 1_000, 1_000_000
 
 
-class Clock:
+class RequestTimer:
     """The time, as a test sets it."""
 
     now = 1000.0
@@ -24,8 +24,8 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> RequestTimer:
+    clock = RequestTimer()
     monkeypatch.setattr(memory_budget, "monotonic", clock)
     monkeypatch.setattr(memory_budget, "LOOK_SECONDS", 0.001)
     return clock
@@ -48,7 +48,9 @@ def nobody() -> None:
     raise AssertionError("evicted")
 
 
-async def filled(budget: MemoryBudget, size: int, evict: Callable[[], None] = nobody) -> Reservation:
+async def filled(
+    budget: MemoryBudget, size: int, evict: Callable[[], None] = nobody
+) -> Reservation:
     """A reservation whose source of `size` bytes has arrived, and more of it is expected."""
     reservation = budget.open(evict)
     await reservation.grow(size)
@@ -123,11 +125,13 @@ async def test_the_first_bytes_never_wait() -> None:
     exceeding.close()
 
 
-async def test_who_has_stalled_makes_room_at_once(clock: Clock) -> None:
+async def test_who_has_stalled_makes_room_at_once(clock: RequestTimer) -> None:
     budget, evicted = MemoryBudget(10 * MB), Evictions()
     stalled = await filled(budget, 8 * MB, evicted.of("stalled"))
     clock.pass_by(STALL_SECONDS)
-    busy = await filled(budget, 4 * MB, evicted.of("busy"))  # it exceeds; nobody need leave for that
+    busy = await filled(
+        budget, 4 * MB, evicted.of("busy")
+    )  # it exceeds; nobody need leave for that
     assert evicted == []
     fresh = budget.open(evicted.of("fresh"))
     await asyncio.wait_for(fresh.grow(MB), 1)
@@ -137,7 +141,7 @@ async def test_who_has_stalled_makes_room_at_once(clock: Clock) -> None:
     assert stalled.size == 0
 
 
-async def test_a_peer_that_waits_for_us_is_not_slow(clock: Clock) -> None:
+async def test_a_peer_that_waits_for_us_is_not_slow(clock: RequestTimer) -> None:
     budget, evicted = MemoryBudget(10 * MB), Evictions()
     await filled(budget, 10 * MB)
     await filled(budget, MB)
@@ -152,7 +156,7 @@ async def test_a_peer_that_waits_for_us_is_not_slow(clock: Clock) -> None:
     task.cancel()
 
 
-async def test_a_source_that_is_complete_is_nobodys_fault(clock: Clock) -> None:
+async def test_a_source_that_is_complete_is_nobodys_fault(clock: RequestTimer) -> None:
     budget = MemoryBudget(10 * MB)
     complete = await filled(budget, 10 * MB)
     complete.complete()
@@ -162,16 +166,20 @@ async def test_a_source_that_is_complete_is_nobodys_fault(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize(("rate", "is_slow"), [(1 * KB, True), (100 * KB, False)])
-async def test_the_rate_decides_who_has_stalled(rate: int, is_slow: bool, clock: Clock) -> None:
+async def test_the_rate_decides_who_has_stalled(
+    rate: int, is_slow: bool, clock: RequestTimer
+) -> None:
     reservation = await filled(MemoryBudget(), MB)
     for _ in range(100):
         clock.pass_by(0.1)
         await reservation.grow(rate // 10)
     assert reservation.is_slow(patience_is_over=False) == is_slow
-    assert reservation.is_slow(patience_is_over=True)  # both are under the rate that others may ask for after a while
+    assert reservation.is_slow(
+        patience_is_over=True
+    )  # both are under the rate that others may ask for after a while
 
 
-async def test_the_longest_under_way_is_cut_off_not_the_first_admitted(clock: Clock) -> None:
+async def test_the_longest_under_way_is_cut_off_not_the_first_admitted(clock: RequestTimer) -> None:
     budget, evicted = MemoryBudget(10 * MB), Evictions()
     first = budget.open(evicted.of("admitted first"))
     second = budget.open(evicted.of("reading for longest"))
@@ -227,7 +235,7 @@ async def test_two_fast_sources_never_wait_for_each_other() -> None:
     await asyncio.wait_for(refused, 1)
 
 
-async def test_who_waits_for_room_is_spared(clock: Clock) -> None:
+async def test_who_waits_for_room_is_spared(clock: RequestTimer) -> None:
     """It was slow before; now it waits for us. Nor does it take the others with it."""
     budget, evicted = MemoryBudget(10 * MB), Evictions()
     slow = budget.open(evicted.of("slow"))

@@ -39,7 +39,11 @@ class Connection:
             return {"type": "http.disconnect"}
         self.read += 1
         body = self._parts.pop(0)
-        return {"type": "http.request", "body": body, "more_body": bool(self._parts) or not self._is_whole}
+        return {
+            "type": "http.request",
+            "body": body,
+            "more_body": bool(self._parts) or not self._is_whole,
+        }
 
     async def send(self, message: Message) -> None:
         self.sent.append({**message, "read": self.read})
@@ -51,7 +55,9 @@ class Connection:
 
     @property
     def code(self) -> str:
-        code: str = json.loads(b"".join(message.get("body", b"") for message in self.sent[1:]))["code"]
+        code: str = json.loads(b"".join(message.get("body", b"") for message in self.sent[1:]))[
+            "code"
+        ]
         return code
 
 
@@ -88,7 +94,11 @@ async def read_and_wait(request: Request) -> Response:
 
 
 async def post(
-    app: ASGIApp, connection: Connection, runtime: Runtime | None = None, path: str = UPLOAD_ENDPOINT, **scope: Any
+    app: ASGIApp,
+    connection: Connection,
+    runtime: Runtime | None = None,
+    path: str = UPLOAD_ENDPOINT,
+    **scope: Any,
 ) -> None:
     headers = [(b"transfer-encoding", b"chunked")]
     whole: Scope = {"type": "http", "method": "POST", "path": path, "headers": headers} | scope
@@ -124,7 +134,11 @@ async def test_a_response_before_the_bodys_end_is_whole_at_once_and_ends_after_i
     start, body, end = connection.sent
     headers = dict(start["headers"])
     assert (start["status"], start["read"], headers[b"connection"]) == (404, 0, b"close")
-    assert (len(body["body"]), body["read"], body["more_body"]) == (int(headers[b"content-length"]), 0, True)
+    assert (len(body["body"]), body["read"], body["more_body"]) == (
+        int(headers[b"content-length"]),
+        0,
+        True,
+    )
     assert (end["body"], end["read"], end.get("more_body", False)) == (b"", 5, False)
 
 
@@ -187,7 +201,9 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("reason", ENDINGS)
-async def test_a_reason_ends_the_request_and_is_told(reason: EndReason, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_reason_ends_the_request_and_is_told(
+    reason: EndReason, capsys: pytest.CaptureFixture[str]
+) -> None:
     runtime, connection = Runtime({}), Connection([b"0"])
     task = asyncio.create_task(post(endpoint(read_and_wait), connection, runtime))
     request = await active(runtime)
@@ -238,7 +254,9 @@ async def test_a_response_is_not_ended_by_what_comes_after_it() -> None:
     assert (connection.status, seen[0].code, seen[0].reason) == (200, "ok", None)
 
 
-async def test_a_defect_is_told_and_logged_under_the_requests_id(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_defect_is_told_and_logged_under_the_requests_id(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def fail(request: Request) -> Response:
         raise TypeError("ours")
 
@@ -302,16 +320,24 @@ def aborted(monkeypatch: pytest.MonkeyPatch) -> list[Scope]:
     return scopes
 
 
-async def test_a_response_is_complete_only_once_its_last_part_has_left(aborted: list[Scope]) -> None:
+async def test_a_response_is_complete_only_once_its_last_part_has_left(
+    aborted: list[Scope],
+) -> None:
     runtime, blocked = Runtime({}), Blocked([b"0"], takes=1)
     task = asyncio.create_task(post(endpoint(read_and_respond), blocked, runtime))
     request = await active(runtime)
     request.evict()
     await asyncio.wait_for(task, 5)
-    assert (request.reason, request.code, len(aborted)) == (EndReason.SLOW_READER, "client_too_slow", 1)
+    assert (request.reason, request.code, len(aborted)) == (
+        EndReason.SLOW_READER,
+        "client_too_slow",
+        1,
+    )
 
 
-@pytest.mark.parametrize("reason", [EndReason.DEADLINE, EndReason.BODY_TOO_LARGE, EndReason.SHUTTING_DOWN])
+@pytest.mark.parametrize(
+    "reason", [EndReason.DEADLINE, EndReason.BODY_TOO_LARGE, EndReason.SHUTTING_DOWN]
+)
 async def test_an_error_that_nobody_reads_holds_nothing(
     reason: EndReason, aborted: list[Scope], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -321,12 +347,17 @@ async def test_an_error_that_nobody_reads_holds_nothing(
     request = await active(runtime)
     request.end(reason)
     await asyncio.sleep(0.01)
-    assert (runtime.queue.active, runtime.budget.held) == (0, 0)  # its place is free before its error is read
+    assert (runtime.queue.active, runtime.budget.held) == (
+        0,
+        0,
+    )  # its place is free before its error is read
     await asyncio.wait_for(task, 5)
     assert len(aborted) == 1
 
 
-async def test_no_response_takes_for_ever(aborted: list[Scope], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_response_takes_for_ever(
+    aborted: list[Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nor one of a request that was never admitted: a page, a metric, a refusal."""
     monkeypatch.setattr(lifecycle, "WRITE_TIMEOUT", 0.05)
 
@@ -337,7 +368,9 @@ async def test_no_response_takes_for_ever(aborted: list[Scope], monkeypatch: pyt
     assert len(aborted) == 1
 
 
-async def test_a_refusal_that_is_held_open_ends(aborted: list[Scope], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refusal_that_is_held_open_ends(
+    aborted: list[Scope], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(request_body, "_LINGER_SECONDS", 0.05)
     monkeypatch.setattr(lifecycle, "ERROR_WRITE_TIMEOUT", 0.05)
     await asyncio.wait_for(post(nothing_there, Blocked([b"0"], takes=2, is_whole=False)), 5)
@@ -364,7 +397,9 @@ async def test_a_web_socket_is_refused() -> None:
     async def receive() -> Message:
         return {"type": "websocket.connect"}
 
-    await RequestMiddleware(nothing_there, Runtime({}))({"type": "websocket", "path": "/"}, receive, send)
+    await RequestMiddleware(nothing_there, Runtime({}))(
+        {"type": "websocket", "path": "/"}, receive, send
+    )
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 

@@ -30,7 +30,9 @@ def addresses(*texts: str) -> list[Address]:
         ([SIX[0], *FOUR, SIX[1]], [SIX[0], FOUR[0], SIX[1], FOUR[1], FOUR[2]]),
     ],
 )
-def test_families_take_turns_and_the_first_address_stays_first(given: list[str], ordered: list[str]) -> None:
+def test_families_take_turns_and_the_first_address_stays_first(
+    given: list[str], ordered: list[str]
+) -> None:
     assert interleave(addresses(*given)) == addresses(*ordered)
 
 
@@ -47,7 +49,11 @@ class Dials:
 
     def open(self) -> list[str]:
         """The addresses whose sockets are open."""
-        return [address for address, sock in zip(self.begun, self.sockets, strict=True) if sock.fileno() >= 0]
+        return [
+            address
+            for address, sock in zip(self.begun, self.sockets, strict=True)
+            if sock.fileno() >= 0
+        ]
 
     async def until_begun(self, number: int) -> None:
         async with asyncio.timeout(10):
@@ -86,7 +92,9 @@ async def test_a_dead_address_is_not_waited_for(dials: Dials) -> None:
         await (never if address == SIX[0] else accept)(address)
 
     dials.dial = dial
-    async with asyncio.timeout(3):  # the delay is a quarter of a second, and the system would wait for two minutes
+    async with asyncio.timeout(
+        3
+    ):  # the delay is a quarter of a second, and the system would wait for two minutes
         won = await connect_to_first(addresses(SIX[0], *FOUR), 80)
     await asyncio.sleep(0.01)
     assert dials.begun == [SIX[0], FOUR[0]]
@@ -95,7 +103,9 @@ async def test_a_dead_address_is_not_waited_for(dials: Dials) -> None:
     won.close()
 
 
-async def test_the_next_attempt_waits_for_the_delay(dials: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_next_attempt_waits_for_the_delay(
+    dials: Dials, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 60)
     dials.dial = never
     connecting = asyncio.ensure_future(connect_to_first(addresses(*FOUR), 80))
@@ -105,7 +115,9 @@ async def test_the_next_attempt_waits_for_the_delay(dials: Dials, monkeypatch: p
     await asyncio.wait([connecting])
 
 
-async def test_a_refused_address_is_followed_at_once_by_the_next(dials: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_refused_address_is_followed_at_once_by_the_next(
+    dials: Dials, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 60)
     dials.dial = refuse
     async with asyncio.timeout(10):
@@ -116,7 +128,9 @@ async def test_a_refused_address_is_followed_at_once_by_the_next(dials: Dials, m
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
-async def test_of_connections_made_in_the_same_moment_one_is_kept(dials: Dials, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_connections_made_in_the_same_moment_one_is_kept(
+    dials: Dials, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 0.01)
     together = asyncio.Event()
 
@@ -161,7 +175,9 @@ async def test_a_download_that_is_given_up_as_it_connects_leaves_no_socket(
         assert dials.open() == []
 
 
-def guarded(*answers: str, allowed: tuple[str, int] = ("", 0)) -> tuple[GuardedNetwork, list[tuple[str, int]]]:
+def guarded(
+    *answers: str, allowed: tuple[str, int] = ("", 0)
+) -> tuple[GuardedNetwork, list[tuple[str, int]]]:
     """A network whose look-ups give `answers`, and what is looked up."""
     asked = []
 
@@ -182,9 +198,18 @@ async def test_a_name_is_looked_up_once_and_only_its_addresses_are_dialled(dials
 
 
 @pytest.mark.parametrize(
-    "answers", [["10.0.0.1"], ["1.1.1.1", "10.0.0.1"], ["::1", "1.1.1.1"], ["1.1.1.1", "64:ff9b::a00:1"], ["fe80::1%eth0"]]
+    "answers",
+    [
+        ["10.0.0.1"],
+        ["1.1.1.1", "10.0.0.1"],
+        ["::1", "1.1.1.1"],
+        ["1.1.1.1", "64:ff9b::a00:1"],
+        ["fe80::1%eth0"],
+    ],
 )
-async def test_a_name_with_one_address_that_is_not_public_is_refused(dials: Dials, answers: list[str]) -> None:
+async def test_a_name_with_one_address_that_is_not_public_is_refused(
+    dials: Dials, answers: list[str]
+) -> None:
     with pytest.raises(URLNotAllowed):
         await guarded(*answers)[0].connect_tcp("images.stylespire.com", 80)
     assert dials.begun == []
@@ -225,7 +250,9 @@ async def pair() -> AsyncIterator[tuple[SocketStream, socket.socket]]:
     theirs.close()
 
 
-async def test_a_socket_with_bytes_at_hand_leaves_the_event_loop_to_others(pair: tuple[SocketStream, socket.socket]) -> None:
+async def test_a_socket_with_bytes_at_hand_leaves_the_event_loop_to_others(
+    pair: tuple[SocketStream, socket.socket],
+) -> None:
     stream, theirs = pair
     theirs.send(b"x" * 100)
     turns = 0
@@ -243,7 +270,9 @@ async def test_a_socket_with_bytes_at_hand_leaves_the_event_loop_to_others(pair:
     assert turns >= 100
 
 
-async def test_a_stream_that_is_closed_is_closed_at_once(pair: tuple[SocketStream, socket.socket]) -> None:
+async def test_a_stream_that_is_closed_is_closed_at_once(
+    pair: tuple[SocketStream, socket.socket],
+) -> None:
     stream, theirs = pair
     reading = asyncio.ensure_future(stream.read(1))
     await asyncio.sleep(0.01)

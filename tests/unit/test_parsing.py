@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from pipeline.errors import RequestTooLarge
+from serving.errors import RequestTooLarge
 from serving.parsing import read_upload, read_url_request
 
 MB = 1_000_000
@@ -21,7 +21,9 @@ def request(content_type: bytes, *parts: bytes) -> Request:
     async def receive() -> Message:
         return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
 
-    return Request({"type": "http", "method": "POST", "headers": [(b"content-type", content_type)]}, receive)
+    return Request(
+        {"type": "http", "method": "POST", "headers": [(b"content-type", content_type)]}, receive
+    )
 
 
 def upload(size: int) -> Request:
@@ -51,5 +53,7 @@ async def test_a_file_over_the_limit_is_refused() -> None:
 
 
 async def test_a_json_body() -> None:
-    wanted = await read_url_request(request(b"application/json", b'{"image_url": "http://a.com/', b'x", "margin": 5}'))
+    wanted = await read_url_request(
+        request(b"application/json", b'{"image_url": "http://a.com/', b'x", "margin": 5}')
+    )
     assert (wanted.image_url, wanted.margin, wanted.crop) == ("http://a.com/x", 5, True)

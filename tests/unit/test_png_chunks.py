@@ -23,8 +23,12 @@ def test_a_png_that_ends_behind_its_pixels_is_shown() -> None:
     )
     for data, most in ((whole, 16), (with_text, 16 + len(text)), (animated, 40)):
         for cut in range(most + 1):
-            assert decode(data[: len(data) - cut], LIMIT).rgb().tobytes() == quadrants().tobytes(), cut
-    noise = encoded(Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 40, 3), dtype=np.uint8)))
+            assert (
+                decode(data[: len(data) - cut], LIMIT).rgb().tobytes() == quadrants().tobytes()
+            ), cut
+    noise = encoded(
+        Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    )
     for cut in (30, 100, 2000):
         with pytest.raises(ImageCorrupt):
             decode(noise[: len(noise) - cut], LIMIT)

@@ -15,12 +15,14 @@ TRUTH[10:50, 20:60] = 1
 COLOURS = np.full((60, 80, 3), (0.8, 0.2, 0.1))
 
 
-def of(alpha: np.ndarray, colours: np.ndarray = COLOURS) -> Scores:
-    return score(alpha, colours, TRUTH, COLOURS)
+def of(alpha: np.ndarray, colors: np.ndarray = COLOURS) -> Scores:
+    return score(alpha, colors, TRUTH, COLOURS)
 
 
 def test_the_truth_is_perfect() -> None:
-    assert asdict(of(TRUTH)) == pytest.approx({"mae": 0, "iou": 1, "boundary": 1, "sad": 0, "gradient": 0, "laid": 0, "fringe": 0})
+    assert asdict(of(TRUTH)) == pytest.approx(
+        {"mae": 0, "iou": 1, "boundary": 1, "sad": 0, "gradient": 0, "laid": 0, "fringe": 0}
+    )
 
 
 def test_a_shift_is_seen_by_what_looks_at_it() -> None:

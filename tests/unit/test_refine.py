@@ -6,10 +6,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.image import strips
-from pipeline.image.source_image import Picture
+from pipeline.image.box import Box
+from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import Strips
-from pipeline.mask.refine import SURE_BACKGROUND, SURE_FOREGROUND, Surroundings, clean, sharpen, surroundings
-from pipeline.mask.upsample import Box
+from pipeline.mask.refine import (
+    SURE_BACKGROUND,
+    SURE_FOREGROUND,
+    LocalColorModel,
+    estimate_foreground,
+    fit_local_colors,
+    refine_alpha,
+)
 
 SIZE = 800
 RED, BLUE = np.array([200, 40, 30]), np.array([20, 60, 220])
@@ -28,26 +35,34 @@ def slanted(softness: float) -> NDArray[np.float64]:
 
 def composed(truth: NDArray[np.float64]) -> Image.Image:
     """Red over blue."""
-    return Image.fromarray((RED * truth[..., None] + BLUE * (1 - truth[..., None]) + 0.5).astype(np.uint8))
+    return Image.fromarray(
+        (RED * truth[..., None] + BLUE * (1 - truth[..., None]) + 0.5).astype(np.uint8)
+    )
 
 
 def model_mask(truth: NDArray[np.float64], off: int = 0) -> Alpha:
     """What a model of 320 × 320 says: the truth, blurred over some cells, and somewhat beside it."""
-    small = Image.fromarray((np.roll(truth, off, axis=1) * 255).astype(np.uint8)).resize((320, 320), Image.Resampling.BOX)
-    return np.asarray(small.resize((100, 100), Image.Resampling.BOX).resize((320, 320), Image.Resampling.BICUBIC))
+    model_image = Image.fromarray((np.roll(truth, off, axis=1) * 255).astype(np.uint8)).resize(
+        (320, 320), Image.Resampling.BOX
+    )
+    return np.asarray(
+        model_image.resize((100, 100), Image.Resampling.BOX).resize(
+            (320, 320), Image.Resampling.BICUBIC
+        )
+    )
 
 
 def enlarged(mask: Alpha) -> Alpha:
     return np.array(Image.fromarray(mask).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
 
 
-def around(mask: Alpha, image: Image.Image) -> Surroundings:
-    return surroundings(mask, image.resize((320, 320), Image.Resampling.LANCZOS), image.size)
+def local_colors(mask: Alpha, image: Image.Image) -> LocalColorModel:
+    return fit_local_colors(mask, image.resize((320, 320), Image.Resampling.LANCZOS), image.size)
 
 
 def sharpened(mask: Alpha, image: Image.Image) -> Alpha:
     alpha = enlarged(mask)
-    sharpen(alpha, WHOLE, Picture(image), around(mask, image))
+    refine_alpha(alpha, WHOLE, SourceImage(image), local_colors(mask, image))
     return alpha
 
 
@@ -80,7 +95,9 @@ def test_without_two_colours_the_mask_decides() -> None:
     assert (alpha[raw < 60] == 0).all()
     assert (alpha[raw > 220] == 255).all()
     order = np.argsort(raw, axis=None)
-    assert (np.diff(alpha.reshape(-1)[order].astype(int)) >= -1).all()  # the brighter the mask, the more is seen
+    assert (
+        np.diff(alpha.reshape(-1)[order].astype(int)) >= -1
+    ).all()  # the brighter the mask, the more is seen
 
 
 def test_a_strap_that_the_mask_half_sees_is_kept() -> None:
@@ -91,19 +108,23 @@ def test_a_strap_that_the_mask_half_sees_is_kept() -> None:
     alpha = sharpened(mask, composed(np.maximum(truth, strap)))
     raw = enlarged(mask)
     assert (alpha[399, 440:445] > raw[399, 440:445]).all()  # near the body its colour tells
-    assert (alpha[399, 480:630] >= raw[399, 480:630] - 1).all()  # far from it, the mask's trace is kept
+    assert (
+        alpha[399, 480:630] >= raw[399, 480:630] - 1
+    ).all()  # far from it, the mask's trace is kept
     assert raw[399, 480:630].min() > 50
     assert alpha[370, 480:630].max() == 0
 
 
-def test_a_region_is_a_part_of_the_whole_and_strips_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_is_a_part_of_the_whole_and_strips_are_not_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     truth = slanted(12)
     mask, image = model_mask(truth), composed(truth)
     whole = sharpened(mask, image)
     monkeypatch.setattr(strips, "_STRIP_PIXELS", 5_000)
     region = Box(301, 97, 280, 411)
     part = np.ascontiguousarray(enlarged(mask)[97 : 97 + 411, 301 : 301 + 280])
-    sharpen(part, region, Picture(image, strips=Strips(2)), around(mask, image))
+    refine_alpha(part, region, SourceImage(image, strips=Strips(2)), local_colors(mask, image))
     assert np.abs(part.astype(int) - whole[97 : 97 + 411, 301 : 301 + 280]).max() <= 1
 
 
@@ -112,15 +133,15 @@ def test_the_background_is_taken_out_of_the_edges_colours(channels: int) -> None
     truth = slanted(24)
     image = composed(truth)
     alpha = (truth * 255 + 0.5).astype(np.uint8)
-    colours = np.dstack((np.asarray(image), alpha))[..., :channels].copy()
-    before = colours.copy()
-    clean(colours, alpha, (0, 0), around(model_mask(truth), image))
+    colors = np.dstack((np.asarray(image), alpha))[..., :channels].copy()
+    before = colors.copy()
+    estimate_foreground(colors, alpha, (0, 0), local_colors(model_mask(truth), image))
     partial = (alpha > 25) & (alpha < 230)
-    assert np.abs(colours[partial][:, :3].astype(int) - RED).mean() < 6
+    assert np.abs(colors[partial][:, :3].astype(int) - RED).mean() < 6
     assert np.abs(before[partial][:, :3].astype(int) - RED).mean() > 50
     sure = (alpha == 0) | (alpha == 255)
-    assert np.array_equal(colours[sure], before[sure])
-    assert np.array_equal(colours[..., 3:], before[..., 3:])
+    assert np.array_equal(colors[sure], before[sure])
+    assert np.array_equal(colors[..., 3:], before[..., 3:])
 
 
 def test_a_subject_that_is_all_edge_is_shown_as_the_mask_has_it() -> None:
@@ -135,5 +156,7 @@ def test_a_trace_is_left_as_it_is() -> None:
     trace = np.full((3, 5), SURE_BACKGROUND, np.uint8)
     image = Image.new("RGB", (5, 3))
     before = trace.copy()
-    sharpen(trace, Box(0, 0, 5, 3), Picture(image), around(model_mask(slanted(8)), image))
+    refine_alpha(
+        trace, Box(0, 0, 5, 3), SourceImage(image), local_colors(model_mask(slanted(8)), image)
+    )
     assert np.array_equal(trace, before)

@@ -45,7 +45,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("variable", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+@pytest.mark.parametrize(
+    ("variable", "value"), [(name, value) for name, values in WRONG.items() for value in values]
+)
 def test_a_wrong_value_names_its_variable(variable: str, value: str) -> None:
     with pytest.raises(StartupError, match=f"{variable} is wrong"):
         read_settings({variable: value})
@@ -54,7 +56,11 @@ def test_a_wrong_value_names_its_variable(variable: str, value: str) -> None:
 def test_defaults_and_empty_values() -> None:
     settings = read_settings({"BGR_DEADLINE": "", "OTHER": "x"})
     assert settings == Settings()
-    assert (settings.max_source_bytes, settings.max_pixels, settings.max_waiting) == (20_000_000, 25_000_000, 16)
+    assert (settings.max_source_bytes, settings.max_pixels, settings.max_waiting) == (
+        20_000_000,
+        25_000_000,
+        16,
+    )
     assert (settings.download_timeout, settings.deadline, settings.drain) == (10, 25, 8)
 
 
@@ -77,7 +83,9 @@ def test_a_download_cannot_take_longer_than_the_request() -> None:
         ("127.0.0.1:8080", ("127.0.0.1", 8080)),
     ],
 )
-def test_private_hosts_are_brought_to_the_form_of_a_urls_host(entry: str, host_port: tuple[str, int]) -> None:
+def test_private_hosts_are_brought_to_the_form_of_a_urls_host(
+    entry: str, host_port: tuple[str, int]
+) -> None:
     (allowed,) = read_settings({"BGR_ALLOWED_PRIVATE_HOSTS": entry}).allowed_private_hosts
     assert allowed == host_port
     written = entry.rpartition(":")[0]
@@ -124,7 +132,9 @@ def test_lists() -> None:
         ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4),
     ],
 )
-def test_processors_follow_the_quota(tmp_path: Path, files: dict[str, str], processors: int) -> None:
+def test_processors_follow_the_quota(
+    tmp_path: Path, files: dict[str, str], processors: int
+) -> None:
     (tmp_path / "cpu").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(text)
@@ -132,7 +142,9 @@ def test_processors_follow_the_quota(tmp_path: Path, files: dict[str, str], proc
 
 
 @pytest.mark.parametrize("text", ["max 100000", "", "x y"])
-def test_without_a_quota_the_affinity_counts(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_quota_the_affinity_counts(
+    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 5})
     (tmp_path / "cpu.max").write_text(text)
     assert available_processors(tmp_path) == 3

@@ -7,7 +7,9 @@ from pipeline.image.strips import SERIAL, Strips
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_strips_cover_every_line_once_and_in_order(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strips_cover_every_line_once_and_in_order(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(strips, "_STRIP_PIXELS", 100)
     for lines, pixels in ((1, 1), (1, 1000), (7, 30), (1000, 9)):
         covered = list(Strips(threads).map(lambda first, end: (first, end), lines, pixels))
@@ -17,7 +19,9 @@ def test_strips_cover_every_line_once_and_in_order(threads: int, monkeypatch: py
 
 
 def test_one_strip_stays_in_its_thread() -> None:
-    assert list(Strips(2).map(lambda *_: threading.current_thread(), 10, 10)) == [threading.current_thread()]
+    assert list(Strips(2).map(lambda *_: threading.current_thread(), 10, 10)) == [
+        threading.current_thread()
+    ]
 
 
 def test_several_are_under_way_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

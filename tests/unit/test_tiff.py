@@ -27,7 +27,9 @@ def tiff_twice(tag: int, first: int, **options: object) -> bytes:
     (at,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, at)
     entries = [data[at + 2 + 12 * entry : at + 14 + 12 * entry] for entry in range(count)]
-    place = next(number for number, entry in enumerate(entries) if struct.unpack_from("<H", entry)[0] == tag)
+    place = next(
+        number for number, entry in enumerate(entries) if struct.unpack_from("<H", entry)[0] == tag
+    )
     entries.insert(place, struct.pack("<HHII", tag, 4, 1, first))
     directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
     return data[:4] + struct.pack("<I", len(data)) + data[8:] + directory
@@ -50,7 +52,9 @@ def test_a_tiffs_samples_stated_twice_are_priced_by_the_largest() -> None:
 
 
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
-def test_an_oriented_tiff_takes_what_it_is_priced_at(compression: str | None, tmp_path: Path) -> None:
+def test_an_oriented_tiff_takes_what_it_is_priced_at(
+    compression: str | None, tmp_path: Path
+) -> None:
     """Pillow turns it while it loads it, and holds it twice."""
     image = Image.effect_noise((4000, 3000), 100).convert("RGB")
     file = tmp_path / "image.tif"
@@ -73,7 +77,7 @@ PEAK = """
 import json, re, sys
 from pathlib import Path
 from pipeline.image.decode import decode
-from pipeline.weights.store import SAMPLE
+from pipeline.weights import SAMPLE
 
 def resident(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])

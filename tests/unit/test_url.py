@@ -13,23 +13,47 @@ from pipeline.fetch.addresses import is_public
 from pipeline.fetch.url import SourceURL, follow, parse_source_url
 
 ACCEPTED = {
-    "https://images.stylespire.com/a.png": SourceURL("https", "images.stylespire.com", 443, "/a.png"),
+    "https://images.stylespire.com/a.png": SourceURL(
+        "https", "images.stylespire.com", 443, "/a.png"
+    ),
     "HTTP://Images.StyleSpire.COM": SourceURL("http", "images.stylespire.com", 80, "/"),
-    "http://images.stylespire.com:80/a b.png": SourceURL("http", "images.stylespire.com", 80, "/a%20b.png"),
+    "http://images.stylespire.com:80/a b.png": SourceURL(
+        "http", "images.stylespire.com", 80, "/a%20b.png"
+    ),
     "https://images.stylespire.com:80/a%20b.png?x=1&y=%2F#f": SourceURL(
         "https", "images.stylespire.com", 80, "/a%20b.png?x=1&y=%2F"
     ),
     "https://images.stylespire.com?x=1": SourceURL("https", "images.stylespire.com", 443, "/?x=1"),
-    "https://bücher.stylespire.com/ü.png": SourceURL("https", "xn--bcher-kva.stylespire.com", 443, "/%C3%BC.png"),
+    "https://bücher.stylespire.com/ü.png": SourceURL(
+        "https", "xn--bcher-kva.stylespire.com", 443, "/%C3%BC.png"
+    ),
     "https://images.stylespire.com./x": SourceURL("https", "images.stylespire.com", 443, "/x"),
-    "https://my_bucket.stylespire.com/a@b.png": SourceURL("https", "my_bucket.stylespire.com", 443, "/a@b.png"),
+    "https://my_bucket.stylespire.com/a@b.png": SourceURL(
+        "https", "my_bucket.stylespire.com", 443, "/a@b.png"
+    ),
     "http://1.1.1.1/x": SourceURL("http", "1.1.1.1", 80, "/x"),
     "http://[2606:4700:4700::1111]:443/x": SourceURL("http", "2606:4700:4700::1111", 443, "/x"),
     "http://[64:ff9b::8.8.8.8]/x": SourceURL("http", "64:ff9b::808:808", 80, "/x"),
 }
 
-INVALID = ["", "x.png", "//host.com/x", "ftp://a.com/x", "file:///etc/passwd", "data:image/png;base64,AA", "http:/a.com", "http://"]
-INVALID += ["http:///x", "http://a..com/", "http://.a.com/", "http://a.com:x/", "http://a.com:0/", "http://a.com:65536/"]
+INVALID = [
+    "",
+    "x.png",
+    "//host.com/x",
+    "ftp://a.com/x",
+    "file:///etc/passwd",
+    "data:image/png;base64,AA",
+    "http:/a.com",
+    "http://",
+]
+INVALID += [
+    "http:///x",
+    "http://a..com/",
+    "http://.a.com/",
+    "http://a.com:x/",
+    "http://a.com:0/",
+    "http://a.com:65536/",
+]
 INVALID += [
     "http://a.com:１/",
     "http://a.com/\n",
@@ -81,9 +105,27 @@ REFUSED += [
     "http://１２７.０.０.１/",
     "http://127。0。0。1/",
 ]
-REFUSED += ["http://[::1]/", "http://[::ffff:1.1.1.1]/", "http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/", "http://localhost/"]
-REFUSED += ["http://LOCALHOST/", "http://a.localhost/", "http://db/", "http://metadata.google.internal/", "http://printer.local/"]
-REFUSED += ["http://a.home.arpa/", "http://a.onion/", "http://%6c%6f%63alhost/", "http://1.1.1.1%2f/", "http://loc\u200balhost/"]
+REFUSED += [
+    "http://[::1]/",
+    "http://[::ffff:1.1.1.1]/",
+    "http://[fe80::1%25eth0]/",
+    "http://[fe80::1%eth0]/",
+    "http://localhost/",
+]
+REFUSED += [
+    "http://LOCALHOST/",
+    "http://a.localhost/",
+    "http://db/",
+    "http://metadata.google.internal/",
+    "http://printer.local/",
+]
+REFUSED += [
+    "http://a.home.arpa/",
+    "http://a.onion/",
+    "http://%6c%6f%63alhost/",
+    "http://1.1.1.1%2f/",
+    "http://loc\u200balhost/",
+]
 REFUSED += ["http://localhost./", "http://127.0.0.1./"]
 
 
@@ -112,20 +154,48 @@ def spellings(address: str) -> set[str]:
     written = {".".join(form.format(part) for part in parts) for form in digits}
     written |= {form.format(number) for form in digits}
     written |= {".".join([digits[i % 6].format(part) for i, part in enumerate(parts)])}
-    written |= {f"{parts[0]}.{number % 2**24}", f"{parts[0]}.{parts[1]}.{number % 2**16}", f"0x{parts[0]:x}.{number % 2**24}"}
-    written |= {f"{address}.", f"{address}..", str(number + 2**32), f"{parts[0] + 256}.{parts[1]}.{parts[2]}.{parts[3]}"}
+    written |= {
+        f"{parts[0]}.{number % 2**24}",
+        f"{parts[0]}.{parts[1]}.{number % 2**16}",
+        f"0x{parts[0]:x}.{number % 2**24}",
+    }
+    written |= {
+        f"{address}.",
+        f"{address}..",
+        str(number + 2**32),
+        f"{parts[0] + 256}.{parts[1]}.{parts[2]}.{parts[3]}",
+    }
     written |= {address.replace(".", dot) for dot in "\u3002\uff0e\uff61"}
     wide = {ord(digit): chr(0xFF10 + int(digit)) for digit in "0123456789"}
     circled = {ord(digit): "⓪①②③④⑤⑥⑦⑧⑨"[int(digit)] for digit in "0123456789"}
-    written |= {address.translate(wide), address.translate(circled), address.replace("1", "%31"), address.replace(".", "%2e")}
+    written |= {
+        address.translate(wide),
+        address.translate(circled),
+        address.replace("1", "%31"),
+        address.replace(".", "%2e"),
+    }
     high, low = f"{number >> 16:x}", f"{number & 0xFFFF:x}"
-    embedded = [f"::ffff:{address}", f"::FFFF:{address}", f"0:0:0:0:0:ffff:{address}", f"::{address}", f"64:ff9b::{address}"]
-    embedded += [f"::ffff:{high}:{low}", f"::ffff:{address}%25lo", f"::ffff:0:{address}", f"2002:{high}:{low}::"]
+    embedded = [
+        f"::ffff:{address}",
+        f"::FFFF:{address}",
+        f"0:0:0:0:0:ffff:{address}",
+        f"::{address}",
+        f"64:ff9b::{address}",
+    ]
+    embedded += [
+        f"::ffff:{high}:{low}",
+        f"::ffff:{address}%25lo",
+        f"::ffff:0:{address}",
+        f"2002:{high}:{low}::",
+    ]
     written |= {f"[{form}]" for form in embedded}
     return written
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "0.0.0.0", "100.100.100.200"])
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.1.1", "0.0.0.0", "100.100.100.200"],
+)
 def test_no_spelling_of_a_private_address_gets_through(address: str) -> None:
     for host in spellings(address):
         for url in (
@@ -143,7 +213,12 @@ def test_named_private_hosts_are_open_at_their_port_alone() -> None:
     allowed = [("127.0.0.1", 9000), ("minio", 9000)]
     assert parse_source_url("http://127.0.0.1:9000/x", allowed).port == 9000
     assert parse_source_url("http://minio:9000/x", allowed).host == "minio"
-    for text in ("http://127.0.0.1/x", "http://127.0.0.1:9001/x", "http://minio/x", "http://u@minio:9000/x"):
+    for text in (
+        "http://127.0.0.1/x",
+        "http://127.0.0.1:9001/x",
+        "http://minio/x",
+        "http://u@minio:9000/x",
+    ):
         with pytest.raises(URLNotAllowed):
             parse_source_url(text, allowed)
 
@@ -156,29 +231,77 @@ def test_host_header_leaves_the_default_port_out() -> None:
 
 @pytest.mark.parametrize(
     ("location", "target"),
-    [("/b", "https://a.com/b"), ("c", "https://a.com/x/c"), ("//b.com/d", "https://b.com/d"), ("https://b.com", "https://b.com/")],
+    [
+        ("/b", "https://a.com/b"),
+        ("c", "https://a.com/x/c"),
+        ("//b.com/d", "https://b.com/d"),
+        ("https://b.com", "https://b.com/"),
+    ],
 )
 def test_redirects_are_resolved(location: str, target: str) -> None:
     assert str(follow(parse_source_url("https://a.com/x/y"), location)) == target
 
 
 @pytest.mark.parametrize(
-    "location", ["http://10.0.0.1/", "https://u@b.com/", "https://b.com:8080/", "http://b.com/", "//localhost/"]
+    "location",
+    [
+        "http://10.0.0.1/",
+        "https://u@b.com/",
+        "https://b.com:8080/",
+        "http://b.com/",
+        "//localhost/",
+    ],
 )
 def test_redirects_to_forbidden_places_are_refused(location: str) -> None:
     with pytest.raises(URLNotAllowed):
         follow(parse_source_url("https://a.com/"), location)
 
 
-@pytest.mark.parametrize("location", ["file:///etc/passwd", "https://[", "javascript:alert(1)", "https://b.com/\r\nX: y"])
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "https://[", "javascript:alert(1)", "https://b.com/\r\nX: y"]
+)
 def test_redirects_to_no_url_are_invalid(location: str) -> None:
     with pytest.raises(InvalidURL):
         follow(parse_source_url("https://a.com/"), location)
 
 
-PIECES = ["http", "https", "://", ":", "/", "//", "?", "#", "@", "\\", "[", "]", "%", "%2e", "..", ".", "\u3002", "xn--"]
-WORDS = ["a.com", "1.1.1.1", "127.0.0.1", "localhost", "::1", "::ffff:10.0.0.1", "80", "443", "22", "user:pass", "0x7f"]
-TEXTS = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES + WORDS) | st.text(max_size=3), max_size=12).map("".join))
+PIECES = [
+    "http",
+    "https",
+    "://",
+    ":",
+    "/",
+    "//",
+    "?",
+    "#",
+    "@",
+    "\\",
+    "[",
+    "]",
+    "%",
+    "%2e",
+    "..",
+    ".",
+    "\u3002",
+    "xn--",
+]
+WORDS = [
+    "a.com",
+    "1.1.1.1",
+    "127.0.0.1",
+    "localhost",
+    "::1",
+    "::ffff:10.0.0.1",
+    "80",
+    "443",
+    "22",
+    "user:pass",
+    "0x7f",
+]
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.lists(st.sampled_from(PIECES + WORDS) | st.text(max_size=3), max_size=12).map("".join),
+)
 
 
 @given(text=TEXTS)
@@ -190,7 +313,10 @@ def test_any_text_is_a_url_or_is_refused_and_a_url_stays_what_it_is(text: str) -
     assert parse_source_url(str(url)) == url
     assert url.port in (80, 443)
     assert url.address is None or is_public(url.address)
-    assert httpx.URL(str(url)).host in (url.host, f"[{url.host}]")  # another parser reads the same host
+    assert httpx.URL(str(url)).host in (
+        url.host,
+        f"[{url.host}]",
+    )  # another parser reads the same host
 
 
 @given(location=TEXTS)

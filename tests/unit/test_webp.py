@@ -12,7 +12,9 @@ from tests.conftest import encoded
 NOISE = Image.fromarray(np.random.default_rng(9).integers(0, 256, (37, 51, 4), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("options", [{"quality": 70}, {"lossless": True}, {"lossless": True, "exact": True}])
+@pytest.mark.parametrize(
+    "options", [{"quality": 70}, {"lossless": True}, {"lossless": True, "exact": True}]
+)
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_still_pictures_are_pillows(mode: str, options: dict[str, object]) -> None:
     same_as_pillow(encoded(NOISE.convert(mode), "WEBP", **options))
@@ -20,10 +22,14 @@ def test_still_pictures_are_pillows(mode: str, options: dict[str, object]) -> No
 
 def test_the_first_frame_of_an_animation_is_pillows() -> None:
     small = Image.new("RGBA", NOISE.size)
-    small.paste(NOISE.crop((0, 0, 9, 7)), (20, 10))  # the encoder stores it as a frame smaller than the canvas
+    small.paste(
+        NOISE.crop((0, 0, 9, 7)), (20, 10)
+    )  # the encoder stores it as a frame smaller than the canvas
     for first in (NOISE, small):
         for lossless in (True, False):
-            same_as_pillow(encoded(first, "WEBP", save_all=True, append_images=[NOISE], lossless=lossless))
+            same_as_pillow(
+                encoded(first, "WEBP", save_all=True, append_images=[NOISE], lossless=lossless)
+            )
 
 
 def same_as_pillow(data: bytes) -> None:
@@ -35,7 +41,10 @@ def same_as_pillow(data: bytes) -> None:
     assert np.array_equal(ours[seen], theirs[seen])
 
 
-@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WEBPVP8X", b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0" + bytes(6)])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"RIFF", b"RIFF\0\0\0\0WEBPVP8X", b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0" + bytes(6)],
+)
 def test_what_is_no_picture(data: bytes) -> None:
     with pytest.raises(ImageCorrupt):
         decode_webp(data, (10, 10))

@@ -1,0 +1,9 @@
+"""What files declare about themselves, read by walking their structure, before decoding.
+
+isobmff.py      the boxes of an ISO base media file
+avif.py         what an AVIF makes libavif decode
+av1.py          what an AV1 bitstream makes its decoder allocate
+tiff.py         what libtiff unpacks at a time
+jpeg.py         whether a JPEG comes in several scans
+png_chunks.py   a PNG without its animation
+"""

@@ -79,7 +79,9 @@ def read_stream(data: bytes | memoryview, configuration: bytes = b"") -> Stream:
 
     Every sequence header counts. Raises ImageCorrupt without one in `data`, and where a header cannot be read.
     """
-    sequences = [_read_sequence(body) for kind, body in _units(configuration) if kind == _SEQUENCE_HEADER]
+    sequences = [
+        _read_sequence(body) for kind, body in _units(configuration) if kind == _SEQUENCE_HEADER
+    ]
     sizes = [sequence.size for sequence in sequences]
     current: _Sequence | None = None
     frames = 0
@@ -95,7 +97,11 @@ def read_stream(data: bytes | memoryview, configuration: bytes = b"") -> Stream:
     if current is None or frames > _MOST_FRAMES:
         raise ImageCorrupt
     frames = max(frames, 1) + any(sequence.has_grain for sequence in sequences)
-    return Stream(max(width * height for width, height in sizes), max(each.bytes_per_pixel for each in sequences), frames)
+    return Stream(
+        max(width * height for width, height in sizes),
+        max(each.bytes_per_pixel for each in sequences),
+        frames,
+    )
 
 
 def _units(data: bytes | memoryview) -> Iterator[tuple[int, bytes]]:
@@ -155,7 +161,17 @@ def _read_sequence(body: bytes) -> _Sequence:
     most_size = 1 << width_bits, 1 << height_bits
     color_bytes = _color_bytes(bits, profile)
     has_grain = bool(bits())
-    return _Sequence(size, most_size, color_bytes, has_grain, is_reduced, time_bits, id_bits, screen_content, integer_motion)
+    return _Sequence(
+        size,
+        most_size,
+        color_bytes,
+        has_grain,
+        is_reduced,
+        time_bits,
+        id_bits,
+        screen_content,
+        integer_motion,
+    )
 
 
 def _skip_operating_points(bits: _Bits) -> int:

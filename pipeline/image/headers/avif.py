@@ -81,17 +81,28 @@ def _decoded_sample(track: Box) -> Iterator[_Decoded]:
     description = box.one(b"stsd").full()[2]
     description.take(4)
     entries = Box(track.data, b"", description.at, description.end).boxes()
-    configurations = [found for entry in entries if entry.kind == b"av01" for found in entry.all(b"av1C", _SAMPLE_ENTRY_BYTES)]
+    configurations = [
+        found
+        for entry in entries
+        if entry.kind == b"av01"
+        for found in entry.all(b"av1C", _SAMPLE_ENTRY_BYTES)
+    ]
     if not any(entry.kind == b"av01" for entry in entries):
         return
     extent = _first_sample(box)
     if extent is not None:
-        yield _decoded(read_stream(_joined(track.data, [extent]), _units(configurations)), configurations)
+        yield _decoded(
+            read_stream(_joined(track.data, [extent]), _units(configurations)), configurations
+        )
 
 
 def _first_sample(table: Box) -> Extent | None:
     """Where the first sample stands: at the start of the first chunk (ISO/IEC 14496-12, 8.7.3 and 8.7.5)."""
-    sizes, offsets, long_offsets = table.one(b"stsz").full()[2], table.optional(b"stco"), table.optional(b"co64")
+    sizes, offsets, long_offsets = (
+        table.one(b"stsz").full()[2],
+        table.optional(b"stco"),
+        table.optional(b"co64"),
+    )
     size, count = sizes.number(4), sizes.number(4)
     chunks = offsets or long_offsets
     if chunks is None or (offsets and long_offsets):
@@ -144,7 +155,9 @@ class _Items:
 
     def _may_be_alpha(self, item: int) -> bool:
         kinds = [
-            box.data[box.start + 4 : box.end].partition(b"\0")[0] for box in self._properties.get(item, []) if box.kind == b"auxC"
+            box.data[box.start + 4 : box.end].partition(b"\0")[0]
+            for box in self._properties.get(item, [])
+            if box.kind == b"auxC"
         ]
         return not kinds or any(kind in _ALPHA for kind in kinds)
 
@@ -153,7 +166,9 @@ class _Items:
         configurations = [box for box in properties if box.kind == b"av1C"]
         sizes = [box.full()[2] for box in properties if box.kind == b"ispe"]
         declared = max((reader.number(4) * reader.number(4) for reader in sizes), default=0)
-        return _decoded(read_stream(self._payload(item), _units(configurations)), configurations, declared)
+        return _decoded(
+            read_stream(self._payload(item), _units(configurations)), configurations, declared
+        )
 
     def _payload(self, item: int) -> bytes | memoryview:
         """Parts of the file may belong to several items, but not so that they are many times the file together."""

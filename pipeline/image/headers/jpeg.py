@@ -1,7 +1,10 @@
 """Whether a JPEG's decoder must keep all its coefficients, from its segments (ITU-T T.81, annex B)."""
 
 _START_OF_SCAN = 0xDA
-_PROGRESSIVE = (0xC2, 0xCA)  # frames in spectral selection or successive approximation, by Huffman or arithmetic coding
+_PROGRESSIVE = (
+    0xC2,
+    0xCA,
+)  # frames in spectral selection or successive approximation, by Huffman or arithmetic coding
 _RESTART_OR_END = range(0xD0, 0xDA)
 
 # Segments before the first scan. Real files have tens.
@@ -24,7 +27,11 @@ def keeps_coefficients(data: bytes) -> bool:
             return data[at + 4] != components
         if marker in _PROGRESSIVE or marker in _RESTART_OR_END or marker < 0xC0:
             return True
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame header, and not one of a table
+        if 0xC0 <= marker <= 0xCF and marker not in (
+            0xC4,
+            0xC8,
+            0xCC,
+        ):  # a frame header, and not one of a table
             components = data[at + 9]
         at += 2 + length
     return True

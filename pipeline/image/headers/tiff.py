@@ -29,7 +29,9 @@ def _repeated_tags(data: bytes) -> set[int]:
     directory = number(8, 8) if is_big else number(4, 4)
     count_size, entry_size = (8, 20) if is_big else (2, 12)
     first = directory + count_size
-    most = (len(data) - first) // entry_size  # a directory that claims more is cut, and refused by who reads it
+    most = (
+        len(data) - first
+    ) // entry_size  # a directory that claims more is cut, and refused by who reads it
     seen: set[int] = set()
     repeated: set[int] = set()
     for entry in range(min(number(directory, count_size), most)):

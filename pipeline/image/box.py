@@ -1,0 +1,33 @@
+"""A rectangle of the upright source image."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of the upright source image, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def corners(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom, as Pillow takes them: the last two are exclusive."""
+        return self.left, self.top, self.left + self.width, self.top + self.height
+
+    def grown(self, margin: int, size: tuple[int, int]) -> "Box":
+        """Add `margin` pixels on each side, clipped to an image of `size` (width, height)."""
+        left, top, right, bottom = self.corners
+        return Box.between(
+            max(0, left - margin),
+            max(0, top - margin),
+            min(size[0], right + margin),
+            min(size[1], bottom + margin),
+        )
+
+    @staticmethod
+    def between(left: int, top: int, right: int, bottom: int) -> "Box":
+        """Return the box from (left, top) to (right, bottom), exclusive."""
+        return Box(left, top, right - left, bottom - top)

@@ -1,0 +1,29 @@
+"""Detects an image's format from its first bytes. File name and Content-Type are ignored."""
+
+_AVIF_BRANDS = (b"avif", b"avis")
+_MAX_BRAND_BYTES = 256
+
+
+def detect_format(data: bytes) -> str | None:
+    """Return Pillow's name of an accepted format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
+
+    Return None for anything else.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data.startswith(b"BM"):
+        return "BMP"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):  # TIFF 6.0 and BigTIFF
+        return "TIFF"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    # ISO/IEC 14496-12, 4.3: size, "ftyp", the major brand, a version, the compatible brands.
+    if data[4:8] == b"ftyp":
+        brands = (data[8:12] + data[16 : int.from_bytes(data[:4], "big")])[:_MAX_BRAND_BYTES]
+        if any(brands[at : at + 4] in _AVIF_BRANDS for at in range(0, len(brands), 4)):
+            return "AVIF"
+    return None
