@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from bench.icc import adobe_rgb
 from bench.progress import say
+from tests.support.icc import adobe_rgb
 
 _ROOT = Path(__file__).parent.parent
 TEST_DATA = Path(os.environ.get("TEST_DATA", _ROOT.parent / "shared" / "data"))

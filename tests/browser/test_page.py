@@ -42,8 +42,10 @@ from pipeline.options import Options
 from serving.errors import Unauthorized
 from serving.responses import STATUSES, error_response
 from serving.static import PAGE_PATHS
-from tests.conftest import Source, encoded
-from tests.support.serving import ROOT, Server, assert_error, serve
+from tests.support.environment import ROOT
+from tests.support.images import encoded
+from tests.support.serving import Server, assert_error, serve
+from tests.support.source import Source
 
 WEB = ROOT / "web"
 SHOTS = ROOT / "tests" / ".page"

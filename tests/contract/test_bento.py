@@ -14,7 +14,8 @@ from PIL import Image
 
 from pipeline.weights import SAMPLE
 from pipeline.weights.fetch import WEIGHTS_SHA256
-from tests.support.serving import ROOT, environment
+from tests.support.environment import ROOT
+from tests.support.serving import environment
 
 
 def bentoml(*arguments: str, home: Path, cwd: Path = ROOT) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Source
 from tests.support.serving import Server, assert_error, serve
+from tests.support.source import Source
 
 URL, UPLOAD = "/remove-background", "/remove-background/upload"
 

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from compat.uvicorn import IDLE_TIMEOUT
-from tests.conftest import Source, encoded, grainy
-from tests.contract.test_service import gather
 from tests.support.faults import faulty_source_in_a_thread
-from tests.support.serving import Server, assert_error, serve, upload_request
+from tests.support.images import encoded, grainy
+from tests.support.serving import Server, assert_error, gather, serve, upload_request
+from tests.support.source import Source
 
 
 @pytest.fixture(scope="module")

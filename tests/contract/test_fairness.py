@@ -12,7 +12,8 @@ from statistics import median
 import httpx
 import pytest
 
-from tests.conftest import Record, encoded, grainy
+from tests.support.environment import Record
+from tests.support.images import encoded, grainy
 from tests.support.serving import Server, assert_error, serve, upload_request
 
 MB = 1_000_000

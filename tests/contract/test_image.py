@@ -22,17 +22,17 @@ from bench.cgroup import cgroup_of
 from deploy.image.sbom import bill, inventory
 from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_TAG
-from tests.conftest import DATA, Record, encoded, grainy
 from tests.support.bombs import huge_png
+from tests.support.environment import DATA, ROOT, Record
 from tests.support.image_driver import SOURCE_PORT
-from tests.support.serving import ROOT
+from tests.support.images import encoded, grainy
 
 pytestmark = pytest.mark.image
 
 IMAGE = os.environ.get("IMAGE", "background-remover")
 PORT = 8123
 UNPACKED = 650e6
-LIMIT = 512 * 1024 * 1024
+MAX_PIXELS = 512 * 1024 * 1024
 CONFINED = [
     "--network=none",
     "--read-only",
@@ -94,7 +94,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def container(engine: Engine) -> Iterator[str]:
     """The service in its container."""
-    limits = [f"--memory={LIMIT}", f"--memory-swap={LIMIT}"]
+    limits = [f"--memory={MAX_PIXELS}", f"--memory-swap={MAX_PIXELS}"]
     allowed = f"BGR_ALLOWED_PRIVATE_HOSTS=127.0.0.1:{SOURCE_PORT}"
     name = engine.run(
         "run", "--detach", *CONFINED, *limits, "--env", f"PORT={PORT}", "--env", allowed, IMAGE
@@ -230,7 +230,7 @@ def test_it_lives_in_its_memory(engine: Engine, container: str, record_property:
     record_property("the container: the kernel's peak, MB", cgroup.peak() / 1e6)
     record_property("the container: held after all, MB", cgroup.held() / 1e6)
     assert cgroup.out_of_memory_kills() == 0
-    assert cgroup.held() < 0.8 * LIMIT
+    assert cgroup.held() < 0.8 * MAX_PIXELS
 
 
 @pytest.mark.usefixtures("seen")

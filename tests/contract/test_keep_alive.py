@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compat.uvicorn import IDLE_TIMEOUT
-from tests.conftest import needed
+from tests.support.environment import needed
 from tests.support.proxy import behind_nginx
 from tests.support.serving import Server, serve
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import Record, Source
+from tests.support.environment import Record
 from tests.support.serving import (
     Server,
     assert_error,
@@ -22,6 +22,7 @@ from tests.support.serving import (
     serve,
     wait_until_ready,
 )
+from tests.support.source import Source
 
 
 def start_and_fail(**settings: str) -> tuple[int, str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Record
-from tests.support.serving import ROOT, environment, serve
+from tests.support.environment import ROOT, Record
+from tests.support.serving import environment, serve
 
 # Of the tree, while pictures of up to 12 megapixels are inside.
 MEMORY = 430e6

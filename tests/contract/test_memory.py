@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from pipeline.memory import WORKER_ENVIRONMENT
-from tests.conftest import encoded, grainy
-from tests.support.serving import ROOT, environment, serve
+from tests.support.environment import ROOT
+from tests.support.images import encoded, grainy
+from tests.support.serving import environment, serve
 
 # Megabytes that one picture added at its peak, over what one small picture had left behind, and that it left behind itself.
 SCRIPT = """

@@ -14,8 +14,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.responses import STATUSES
-from tests.conftest import needed
-from tests.support.serving import ROOT, Server, free_port, serve
+from tests.support.environment import ROOT, needed
+from tests.support.serving import Server, free_port, serve
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboard.json"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.serving import ROOT, environment
+from tests.support.environment import ROOT
+from tests.support.serving import environment
 
 # A client of the app itself, without a server. What it says is one line of JSON; the others are the service's log.
 CLIENT = """

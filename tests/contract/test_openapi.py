@@ -12,8 +12,9 @@ from pipeline.errors import BackgroundRemovalError, ImageTooLarge, SourceHTTPErr
 from pipeline.options import Options
 from serving.parsing import URLRequest
 from serving.responses import EXPOSED_HEADERS, STATUSES, error_response
-from tests.conftest import Source
-from tests.support.serving import ROOT, Server
+from tests.support.environment import ROOT
+from tests.support.serving import Server
+from tests.support.source import Source
 
 URL, UPLOAD = "/remove-background", "/remove-background/upload"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.conftest import Record, needed
+from tests.support.environment import Record, needed
 from tests.support.proxy import behind_nginx
 from tests.support.serving import serve, stop
 

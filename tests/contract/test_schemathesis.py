@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Source
+from tests.support.environment import ROOT
 from tests.support.schemathesis_hooks import PICTURE_URL
-from tests.support.serving import ROOT, Server
+from tests.support.serving import Server
+from tests.support.source import Source
 
 
 @pytest.mark.parametrize("examples", [10, pytest.param(200, marks=pytest.mark.slow)])

@@ -1,12 +1,10 @@
 """The contract, from outside, through a running `bentoml serve`."""
 
-import asyncio
 import csv
 import io
 import json
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,9 @@ import pytest
 from PIL import Image
 
 from serving.responses import STATUSES
-from tests.conftest import Source, encoded
-from tests.support.serving import Server, assert_error, serve
-from tests.unit.test_components import FEATURELESS
+from tests.support.images import FEATURELESS, encoded
+from tests.support.serving import Server, assert_error, gather, serve
+from tests.support.source import Source
 
 
 def upload_raw(service: Server, **arguments: Any) -> httpx.Response:
@@ -316,13 +314,6 @@ def test_downloads_overlap(service: Server, source: Source) -> None:
     for thread in threads:
         thread.join()
     assert time.monotonic() - started < 4
-
-
-async def gather(count: int, request: Callable[[httpx.AsyncClient], Any]) -> list[httpx.Response]:
-    async with httpx.AsyncClient(
-        timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None)
-    ) as client:
-        return list(await asyncio.gather(*(request(client) for _ in range(count))))
 
 
 async def test_busy_past_the_limit_and_nothing_is_lost(service: Server, photo: bytes) -> None:

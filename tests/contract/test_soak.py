@@ -16,9 +16,10 @@ from bench.soak.judge import targets
 from bench.soak.report import report
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Request, Traffic
 from bench.targets import MB
-from tests.conftest import encoded
+from tests.support.environment import ROOT
 from tests.support.faults import Fault, faulty_source, sends, stalls, with_length
-from tests.support.serving import ROOT, environment
+from tests.support.images import encoded
+from tests.support.serving import environment
 
 RESULTS = ROOT / "bench" / "results"
 

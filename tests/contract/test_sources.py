@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import BackgroundRemovalError, SourceTimeout, SourceTooLarge
 from pipeline.fetch.download import Downloader
-from tests.conftest import Record, freely
+from tests.support.environment import Record, no_limit
 from tests.support.faults import (
     CHUNKED,
     FAULTS,
@@ -26,7 +26,7 @@ from tests.support.faults import (
 )
 from tests.support.serving import Server, serve
 
-LIMIT, TIMEOUT = 1_000_000, 1.0
+MAX_PIXELS, TIMEOUT = 1_000_000, 1.0
 # What is read beyond the limit, and after the deadline, at most.
 MORE_BYTES, MORE_SECONDS = 65_536, 1.0
 
@@ -48,7 +48,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def downloader(source: FaultySource, timeout: float = TIMEOUT) -> Downloader:
     return Downloader(
-        max_bytes=LIMIT, timeout=timeout, allowed_private_hosts=[("127.0.0.1", source.port)]
+        max_bytes=MAX_PIXELS, timeout=timeout, allowed_private_hosts=[("127.0.0.1", source.port)]
     )
 
 
@@ -74,13 +74,13 @@ async def test_each_fault_ends_with_its_code(
 ) -> None:
     started = time.monotonic()
     with pytest.raises(BackgroundRemovalError) as caught:
-        await downloader(source).download(source.url(name), freely)
+        await downloader(source).download(source.url(name), no_limit)
     assert caught.value.code == FAULTS[name][1]
     late = time.monotonic() - started - TIMEOUT
     record_property("faulty source: milliseconds after its deadline", max(0, late) * 1000)
-    record_property("faulty source: KB read over the limit", max(0, sum(read) - LIMIT) / 1000)
+    record_property("faulty source: KB read over the limit", max(0, sum(read) - MAX_PIXELS) / 1000)
     assert late < MORE_SECONDS
-    assert sum(read) <= LIMIT + MORE_BYTES
+    assert sum(read) <= MAX_PIXELS + MORE_BYTES
     assert await closed(source)
 
 
@@ -112,7 +112,8 @@ async def test_answers_with_random_faults_end_in_bytes_or_in_the_contracts_error
         source.faults["changed"] = sends(bytes(answer))
         with contextlib.suppress(BackgroundRemovalError):
             assert isinstance(
-                await downloader(source, timeout=0.3).download(source.url("changed"), freely), bytes
+                await downloader(source, timeout=0.3).download(source.url("changed"), no_limit),
+                bytes,
             )
 
 
@@ -132,7 +133,7 @@ async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(
 
     ticking = asyncio.ensure_future(tick())
     with pytest.raises(BackgroundRemovalError):
-        await downloader(source, timeout=0.5).download(source.url("chunks_of_a_byte"), freely)
+        await downloader(source, timeout=0.5).download(source.url("chunks_of_a_byte"), no_limit)
     ticking.cancel()
     record_property("source of one-byte chunks: milliseconds that others waited", longest * 1000)
     assert longest < 1
@@ -140,27 +141,28 @@ async def test_what_no_limit_of_bytes_ends_leaves_the_event_loop_to_others(
 
 async def test_a_length_that_is_too_short_ends_the_picture(source: FaultySource) -> None:
     source.faults["short"] = sends(with_length(b"4", b"only this"))
-    assert await downloader(source).download(source.url("short"), freely) == b"only"
+    assert await downloader(source).download(source.url("short"), no_limit) == b"only"
 
 
 async def test_the_limit_is_of_the_body_and_chunks_may_have_their_own_bytes(
     source: FaultySource, read: list[int]
 ) -> None:
-    whole = b"x" * LIMIT
+    whole = b"x" * MAX_PIXELS
     chunks = b"".join(
-        b"1000\r\n" + whole[at : at + 4096] + b"\r\n" for at in range(0, LIMIT - 4096, 4096)
+        b"1000\r\n" + whole[at : at + 4096] + b"\r\n" for at in range(0, MAX_PIXELS - 4096, 4096)
     )
     source.faults["chunks"] = sends(CHUNKED, chunks, b"0\r\nX-Trailer: 1\r\n\r\n")
-    source.faults["whole"] = sends(with_length(b"%d" % LIMIT, whole))
+    source.faults["whole"] = sends(with_length(b"%d" % MAX_PIXELS, whole))
     source.faults["one_more"] = sends(OK + b"\r\n", whole + b"x")
     assert (
-        len(await downloader(source).download(source.url("chunks"), freely)) == LIMIT // 4096 * 4096
+        len(await downloader(source).download(source.url("chunks"), no_limit))
+        == MAX_PIXELS // 4096 * 4096
     )
-    assert await downloader(source).download(source.url("whole"), freely) == whole
+    assert await downloader(source).download(source.url("whole"), no_limit) == whole
     with pytest.raises(SourceTooLarge):
-        await downloader(source).download(source.url("one_more"), freely)
+        await downloader(source).download(source.url("one_more"), no_limit)
     assert (
-        3 * LIMIT < sum(read) < 3 * LIMIT + MORE_BYTES
+        3 * MAX_PIXELS < sum(read) < 3 * MAX_PIXELS + MORE_BYTES
     )  # each byte is read once, and each was recorded
 
 
@@ -172,7 +174,7 @@ async def test_all_hops_share_one_deadline(source: FaultySource) -> None:
     source.faults["slow_hop"] = slow_hop
     started = time.monotonic()
     with pytest.raises(BackgroundRemovalError, match="in time"):
-        await downloader(source).download(source.url("slow_hop"), freely)
+        await downloader(source).download(source.url("slow_hop"), no_limit)
     assert time.monotonic() - started < TIMEOUT + MORE_SECONDS
 
 
@@ -249,7 +251,7 @@ async def test_a_deadline_that_has_passed_unnoticed_is_kept(source: FaultySource
     holding = asyncio.ensure_future(hold_the_loop())
     for timeout in (0.08, 0.09, 0.1, 0.11, 0.12, 0.13):
         with pytest.raises(SourceTimeout):
-            await downloader(source, timeout).download(source.url("chunks_of_a_byte"), freely)
+            await downloader(source, timeout).download(source.url("chunks_of_a_byte"), no_limit)
     holding.cancel()
 
 
@@ -270,7 +272,7 @@ async def test_a_source_is_held_in_memory_once(
     try:
         before, _ = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
-        body = await downloads.download(url, freely)
+        body = await downloads.download(url, no_limit)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -302,7 +304,7 @@ def test_each_fault_through_the_running_service(photo: bytes) -> None:
         serve(
             BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}",
             BGR_DOWNLOAD_TIMEOUT=str(TIMEOUT),
-            BGR_MAX_SOURCE_BYTES=str(LIMIT),
+            BGR_MAX_SOURCE_BYTES=str(MAX_PIXELS),
         ) as server,
     ):
         codes = asyncio.run(_codes(server, source, list(expected)))

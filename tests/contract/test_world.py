@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.fetch.addresses import is_public
-from tests.conftest import Record
-from tests.support.serving import ROOT, environment
+from tests.support.environment import ROOT, Record
+from tests.support.serving import environment
 from tests.support.world import FLIPS, PATHS
 
 _NAMESPACE = ["unshare", "--net", "--mount", "--map-root-user"]

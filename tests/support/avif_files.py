@@ -4,7 +4,7 @@ import struct
 
 from PIL import Image
 
-from tests.conftest import encoded
+from tests.support.images import encoded
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from tests.conftest import encoded
 from tests.support.avif_files import box, payload, tiled
+from tests.support.images import encoded
 
 MILLION = 1_000_000
 

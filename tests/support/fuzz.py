@@ -36,9 +36,10 @@ from pipeline.remove_background import remove_background
 from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_FILE, MODEL_TAG
-from tests.conftest import DATA, encoded
+from tests.support.environment import DATA, ROOT
+from tests.support.images import encoded
 from tests.support.mutations import mutated, originals
-from tests.support.serving import ROOT, environment
+from tests.support.serving import environment
 
 # What a caller may hear of a file, however faulty. Not out_of_memory: there is enough here for every picture that is allowed.
 PICTURE_CODES = {"ok", "empty_source", "unsupported_image_type", "image_corrupt", "image_too_large"}

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from pipeline.image.formats import detect_format
 from pipeline.weights import SAMPLE
-from tests.conftest import encoded
+from tests.support.images import encoded
 
 Originals = dict[str, list[bytes]]
 Options = dict[str, Any]

@@ -7,7 +7,8 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.support.serving import ROOT, Server, free_port, wait_until_ready
+from tests.support.environment import ROOT
+from tests.support.serving import Server, free_port, wait_until_ready
 
 
 @contextlib.contextmanager

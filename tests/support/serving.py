@@ -1,5 +1,6 @@
 """A real `bentoml serve` in a process of its own."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -10,14 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.environment import ROOT
 
 
 @dataclass
@@ -202,3 +203,10 @@ def wait_until_ready(server: Server, seconds: float = 60) -> None:
             time.sleep(0.1)
     errors = server.log.with_suffix(".err").read_text()
     raise AssertionError(f"the service did not become ready:\n{server.log.read_text()}\n{errors}")
+
+
+async def gather(count: int, request: Callable[[httpx.AsyncClient], Any]) -> list[httpx.Response]:
+    async with httpx.AsyncClient(
+        timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None)
+    ) as client:
+        return list(await asyncio.gather(*(request(client) for _ in range(count))))

@@ -26,7 +26,7 @@ import trustme
 from pipeline.errors import BackgroundRemovalError
 from pipeline.fetch.download import Downloader
 from pipeline.weights import SAMPLE
-from tests.conftest import freely
+from tests.support.environment import no_limit
 from tests.support.offline import raise_loopback
 from tests.support.serving import serve
 
@@ -275,7 +275,7 @@ async def verdicts(urls: list[str], downloader: Downloader) -> list[str]:
     async def verdict(url: str) -> str:
         async with places:
             try:
-                await downloader.download(url, freely)
+                await downloader.download(url, no_limit)
             except BackgroundRemovalError as error:
                 return error.code
         return "ok"

@@ -13,16 +13,16 @@ from pipeline.image.decode import decode
 from pipeline.image.headers.av1 import read_stream
 from pipeline.image.headers.avif import plane_bytes
 from pipeline.image.headers.isobmff import whole_file
-from tests.conftest import encoded
 from tests.support.avif_files import box, payload, tiled
+from tests.support.images import encoded
 
-LIMIT = 25_000_000
+MAX_PIXELS = 25_000_000
 PHOTO = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
 
 
 def bytes_per_pixel(data: bytes) -> float:
     asked: list[int] = []
-    width, height = decode(data, LIMIT, asked.append).size
+    width, height = decode(data, MAX_PIXELS, asked.append).size
     return asked[0] / (width * height)
 
 
@@ -71,14 +71,14 @@ def test_a_grid(inside: bool) -> None:
     """The tiles count once, each with the part that reaches beyond the image."""
     data = tiled((120, 64), (64, 64), payload(PHOTO, subsampling="4:2:0"), inside)
     assert plane_bytes(data, (120, 64)) == 2 * 1.5 * 64 * 64
-    pixels = np.asarray(decode(data, LIMIT).rgb()).astype(int)
+    pixels = np.asarray(decode(data, MAX_PIXELS).rgb()).astype(int)
     assert np.abs(pixels[:, 64:] - np.asarray(PHOTO)[:, :56]).mean() < 4
 
 
 def test_tiles_larger_than_they_declare() -> None:
     large = payload(Image.new("RGB", (2000, 1000)), subsampling="4:2:0")
     with pytest.raises(ImageTooLarge, match="pixels in a frame"):
-        decode(tiled((120, 64), (64, 64), large), LIMIT)
+        decode(tiled((120, 64), (64, 64), large), MAX_PIXELS)
 
 
 def test_a_frame_of_a_track() -> None:
@@ -87,7 +87,7 @@ def test_a_frame_of_a_track() -> None:
     animated = encoded(
         still, "AVIF", speed=10, save_all=True, append_images=[still.point(lambda _: 200)]
     )
-    assert decode(animated, LIMIT).size == (16, 16)
+    assert decode(animated, MAX_PIXELS).size == (16, 16)
     at = animated.index(b"stco") + 12  # a version, the number of chunks, the first one's place
     elsewhere = animated[:at] + struct.pack(">I", len(animated)) + animated[at + 4 :]
     at = elsewhere.index(b"stsz") + 16

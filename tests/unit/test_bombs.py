@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.memory import WORKER_ENVIRONMENT
 from serving.settings import Settings
-from tests.conftest import Record
 from tests.support.bombs import BOMBS, LATE_BOMBS
-from tests.support.serving import ROOT, environment
+from tests.support.environment import ROOT, Record
+from tests.support.serving import environment
 
 # For each file: its code, the least milliseconds of three, and the most megabytes added of the three.
 SCRIPT = """

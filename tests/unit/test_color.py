@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 
 from pipeline.image.decode import decode
-from tests.conftest import encoded
-from tests.unit.test_decode import LIMIT
+from tests.support.images import MAX_PIXELS, encoded
 
 FLOAT32 = np.finfo(np.float32)
 
@@ -27,12 +26,12 @@ FLOAT32 = np.finfo(np.float32)
 def test_floats_of_any_size(samples: list[float], expected: list[int]) -> None:
     data = encoded(Image.fromarray(np.array([samples], np.float32)), "TIFF")
     with np.errstate(all="raise"):
-        decoded = decode(data, LIMIT).rgb()
+        decoded = decode(data, MAX_PIXELS).rgb()
     assert np.asarray(decoded)[0, :, 0].tolist() == expected
 
 
 def test_whole_numbers_of_any_size() -> None:
     samples = np.array([[-(2**31), 0, 2**31 - 1]], np.int32)
     with np.errstate(all="raise"):
-        decoded = decode(encoded(Image.fromarray(samples), "TIFF"), LIMIT).rgb()
+        decoded = decode(encoded(Image.fromarray(samples), "TIFF"), MAX_PIXELS).rgb()
     assert np.asarray(decoded)[0, :, 0].tolist() == [0, 127, 255]

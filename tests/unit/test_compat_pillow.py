@@ -11,7 +11,7 @@ import pytest
 from PIL import AvifImagePlugin, ImageFile, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from compat import MovedError, pillow
-from tests.support.serving import ROOT
+from tests.support.environment import ROOT
 
 
 def test_everything_is_where_it_was() -> None:

@@ -11,6 +11,7 @@ from pipeline.errors import NoSubjectFound
 from pipeline.mask.components import select_subject
 from pipeline.mask.segmenter import Prediction
 from pipeline.mask.u2netp import U2netpSegmenter
+from tests.support.images import FEATURELESS
 
 
 def grid(*rows: str) -> NDArray[np.uint8]:
@@ -104,14 +105,6 @@ def test_nothing_salient() -> None:
 
 
 RANDOM = np.random.default_rng(7)
-FEATURELESS = {
-    "black": np.zeros((300, 400, 3)),
-    "grey": np.full((300, 400, 3), 128),
-    "red": np.full((300, 400, 3), (255, 0, 0)),
-    "noise": RANDOM.integers(0, 256, (300, 400, 3)),
-    "faint noise": RANDOM.normal(128, 4, (300, 400, 3)).clip(0, 255),
-    "grey noise": np.repeat(RANDOM.integers(0, 256, (900, 700, 1)), 3, axis=2),
-}
 
 
 @pytest.mark.parametrize("name", FEATURELESS)

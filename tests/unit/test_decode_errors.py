@@ -9,8 +9,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from pipeline.errors import BackgroundRemovalError, ImageCorrupt, OutOfMemory
 from pipeline.image.decode import decode
-from tests.conftest import encoded
-from tests.unit.test_decode import LIMIT, RED, quadrants
+from tests.support.images import MAX_PIXELS, RED, encoded, quadrants
 
 
 def test_a_defect_of_ours_is_not_called_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +31,7 @@ def test_a_defect_of_ours_is_not_called_corruption(monkeypatch: pytest.MonkeyPat
         with monkeypatch.context() as patch:
             patch.setattr(name, fail)
             with pytest.raises(TypeError, match="a defect"):
-                decode(data, LIMIT)
+                decode(data, MAX_PIXELS)
 
 
 @pytest.mark.parametrize("error", [TypeError, ZeroDivisionError, struct.error, RuntimeError])
@@ -56,7 +55,7 @@ def test_whatever_pillow_raises_is_corruption(
         with monkeypatch.context() as patch:
             patch.setattr(where, name, fail)
             with pytest.raises(ImageCorrupt):
-                decode(data, LIMIT)
+                decode(data, MAX_PIXELS)
 
 
 def test_a_jpeg_whose_components_have_no_samples() -> None:
@@ -65,7 +64,7 @@ def test_a_jpeg_whose_components_have_no_samples() -> None:
     at = data.index(b"\xff\xc2") + 11
     data[at] = data[at + 3] = data[at + 6] = 0
     with pytest.raises(ImageCorrupt):
-        decode(bytes(data), LIMIT)
+        decode(bytes(data), MAX_PIXELS)
 
 
 def test_a_large_image_that_cannot_be_converted_later_is_corrupt(
@@ -75,7 +74,7 @@ def test_a_large_image_that_cannot_be_converted_later_is_corrupt(
         raise RuntimeError
 
     monkeypatch.setattr("pipeline.image.source_image._SMALL_PIXELS", 0)
-    picture = decode(encoded(quadrants().convert("P"), icc_profile=wide_gamut), LIMIT)
+    picture = decode(encoded(quadrants().convert("P"), icc_profile=wide_gamut), MAX_PIXELS)
     monkeypatch.setattr(ImageCms.ImageCmsTransform, "apply", fail)
     with pytest.raises(ImageCorrupt):
         picture.rgb()
@@ -88,7 +87,7 @@ def test_memory_that_runs_out_is_not_called_corruption(monkeypatch: pytest.Monke
     data = encoded(quadrants())
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
     with pytest.raises(OutOfMemory):
-        decode(data, LIMIT)
+        decode(data, MAX_PIXELS)
 
 
 def test_room_that_cannot_be_made_is_out_of_memory() -> None:
@@ -96,7 +95,7 @@ def test_room_that_cannot_be_made_is_out_of_memory() -> None:
         raise MemoryError
 
     with pytest.raises(OutOfMemory):
-        decode(encoded(quadrants()), LIMIT, fail)
+        decode(encoded(quadrants()), MAX_PIXELS, fail)
 
 
 def test_the_rows_of_the_corpus(data: Path) -> None:
@@ -110,7 +109,7 @@ def test_the_rows_of_the_corpus(data: Path) -> None:
             for code in row["expected_code"].split("|")
         }
         try:
-            decode((data / "corpus" / row["path"]).read_bytes(), LIMIT)
+            decode((data / "corpus" / row["path"]).read_bytes(), MAX_PIXELS)
             code = "ok"
         except BackgroundRemovalError as error:
             code = error.code

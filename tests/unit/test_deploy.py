@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.fetch.addresses import is_public
 from serving.settings import Settings
-from tests.support.serving import ROOT
+from tests.support.environment import ROOT
 
 DEPLOY = ROOT / "deploy"
 TOOLS = Path(sys.executable).parent  # of this virtual environment

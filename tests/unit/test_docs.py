@@ -16,7 +16,7 @@ from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
 from serving.responses import EXPOSED_HEADERS, STATUSES
 from serving.settings import PREFIX, Settings
-from tests.support.serving import ROOT
+from tests.support.environment import ROOT
 
 README = (ROOT / "README.md").read_text()
 PAGES = ("deployment", "quality", "reliability", "scaling")

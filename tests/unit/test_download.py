@@ -30,8 +30,9 @@ from pipeline.errors import (
 from pipeline.fetch.addresses import Address
 from pipeline.fetch.download import Downloader
 from pipeline.fetch.network import SocketStream
-from tests.conftest import Source, freely
+from tests.support.environment import no_limit
 from tests.support.serving import free_port
+from tests.support.source import Source
 
 
 def downloader(**options: Any) -> Downloader:
@@ -45,7 +46,7 @@ def fetch(source: Source) -> Callable[..., Awaitable[bytes]]:
     async def fetch_path(path: str, **options: Any) -> bytes:
         fetching = downloader(allowed_private_hosts=[("127.0.0.1", source.port)], **options)
         try:
-            return await fetching.download(source.url(path), freely)
+            return await fetching.download(source.url(path), no_limit)
         finally:
             await fetching.close()
 
@@ -119,7 +120,7 @@ async def test_nobody_listens() -> None:
     port = free_port()
     with pytest.raises(SourceUnreachable):
         await downloader(allowed_private_hosts=[("127.0.0.1", port)]).download(
-            f"http://127.0.0.1:{port}/", freely
+            f"http://127.0.0.1:{port}/", no_limit
         )
 
 
@@ -163,7 +164,7 @@ async def test_a_name_with_any_address_that_is_not_public_is_never_connected_to(
     made = next(connects)
     for url in ("http://127.0.0.1.nip.io/x.png", "https://images.stylespire.com/x.png"):
         with pytest.raises(URLNotAllowed):
-            await downloader(resolve=answering(addresses)).download(url, freely)
+            await downloader(resolve=answering(addresses)).download(url, no_limit)
     assert made == []
 
 
@@ -172,7 +173,7 @@ async def test_the_connection_goes_to_the_checked_addresses_in_turn(connects: An
     # The second look-up would be private: it must never be made.
     resolve = answering(["1.1.1.1", "1.0.0.1"], ["127.0.0.1"])
     with pytest.raises(SourceUnreachable):
-        await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)
+        await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", no_limit)
     assert [address[0] for address in made] == ["1.1.1.1", "1.0.0.1"]
 
 
@@ -185,7 +186,7 @@ async def test_outside_table(data: Path, connects: Any) -> None:
         made.clear()
         addresses = ["10.0.0.1"] if row["group"] == "dns-stub" else ["1.1.1.1"]
         try:
-            await downloader(resolve=answering(addresses)).download(row["url"], freely)
+            await downloader(resolve=answering(addresses)).download(row["url"], no_limit)
             verdict = "answered"
         except SourceUnreachable:
             verdict = "allowed"  # it went as far as connecting, and the recorder refused
@@ -203,7 +204,7 @@ async def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     with pytest.raises(SourceUnreachable):
-        await downloader().download("http://nowhere.stylespire.com/", freely)
+        await downloader().download("http://nowhere.stylespire.com/", no_limit)
 
 
 async def test_closing_waits_for_no_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +218,7 @@ async def test_closing_waits_for_no_look_up(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     fetching = downloader(lookup_threads=1)
     downloads = [
-        asyncio.ensure_future(fetching.download("http://images.stylespire.com/", freely))
+        asyncio.ensure_future(fetching.download("http://images.stylespire.com/", no_limit))
         for _ in range(2)
     ]
     await asyncio.to_thread(asked.wait, 10)
@@ -293,7 +294,9 @@ async def test_a_redirect_to_the_same_name_is_looked_up_and_judged_again(
     resolve = answering(["1.1.1.1"], ["1.0.0.1"], ["127.0.0.1"])
     async with await answering_server.start():
         with pytest.raises(URLNotAllowed):
-            await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)
+            await downloader(resolve=resolve).download(
+                "http://images.stylespire.com/x.png", no_limit
+            )
     assert answering_server.connects == ["1.1.1.1", "1.0.0.1"]
     assert [request.split(b" ")[1] for request in answering_server.requests] == [
         b"/x.png",
@@ -314,7 +317,7 @@ async def test_tls_keeps_the_name_though_the_connection_goes_to_an_address(
     body = random.Random(4).randbytes(1_000_000)
     answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body]
     download = downloader(resolve=answering(["1.1.1.1"]), tls=client_tls).download(
-        "https://images.stylespire.com/x", freely
+        "https://images.stylespire.com/x", no_limit
     )
     async with await answering_server.start(server_tls):
         if certified == "images.stylespire.com":
@@ -345,7 +348,7 @@ async def test_a_handshake_that_fails_ends_and_closes_the_connection(
     async with await answering_server.start():
         with pytest.raises(error):
             await downloader(resolve=answering(["1.1.1.1"]), timeout=0.3).download(
-                "https://images.stylespire.com/x", freely
+                "https://images.stylespire.com/x", no_limit
             )
         assert [sock.fileno() for sock in answering_server.sockets] == [-1]
 
@@ -359,7 +362,7 @@ async def test_a_download_that_is_given_up_at_any_step_leaves_no_socket(
         for turns in itertools.count(1):
             answering_server.answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nall"]
             download = asyncio.ensure_future(
-                fetching.download("http://images.stylespire.com/x", freely)
+                fetching.download("http://images.stylespire.com/x", no_limit)
             )
             for _ in range(turns):
                 await asyncio.sleep(0)
@@ -383,7 +386,7 @@ async def test_no_exception_of_a_library_gets_out(
     monkeypatch.setattr(httpcore.AsyncHTTPConnection, "handle_async_request", fail)
     with pytest.raises(SourceUnreachable) as caught:
         await downloader(resolve=answering(["1.1.1.1"])).download(
-            "http://images.stylespire.com/x.png", freely
+            "http://images.stylespire.com/x.png", no_limit
         )
     assert caught.value.__cause__ is raised
     assert "10.0.0.1" not in str(caught.value.body)
@@ -410,7 +413,7 @@ async def test_no_exception_of_a_library_gets_out_of_a_body(
     async with await answering_server.start():
         with pytest.raises(SourceUnreachable) as caught:
             await downloader(resolve=answering(["1.1.1.1"])).download(
-                "http://images.stylespire.com/x.png", freely
+                "http://images.stylespire.com/x.png", no_limit
             )
     assert caught.value.__cause__ is raised
 
@@ -420,4 +423,4 @@ async def test_a_defect_is_not_taken_for_the_sources_fault(monkeypatch: pytest.M
         raise KeyError(host)
 
     with pytest.raises(KeyError):
-        await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", freely)
+        await downloader(resolve=resolve).download("http://images.stylespire.com/x.png", no_limit)

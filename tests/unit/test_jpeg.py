@@ -9,8 +9,7 @@ from PIL import Image
 from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
 from pipeline.image.headers.jpeg import keeps_coefficients
-from tests.conftest import encoded
-from tests.unit.test_decode import LIMIT, quadrants
+from tests.support.images import MAX_PIXELS, encoded, quadrants
 
 
 def segments(data: bytes) -> dict[int, bytes]:
@@ -47,14 +46,14 @@ def in_scans(image: Image.Image, repeated: int = 1) -> bytes:
 def test_components_in_scans_of_their_own_keep_all_coefficients() -> None:
     data = in_scans(quadrants().resize((400, 200)))
     asked: list[int] = []
-    decoded = np.asarray(decode(data, LIMIT, asked.append).rgb())
+    decoded = np.asarray(decode(data, MAX_PIXELS, asked.append).rgb())
     assert np.abs(decoded[20, 20].astype(int) - (255, 0, 0)).max() < 40
     assert asked == [80_000 * 10]
 
 
 def test_scans_without_end() -> None:
     with pytest.raises(ImageCorrupt):
-        decode(in_scans(quadrants(), repeated=40), LIMIT)
+        decode(in_scans(quadrants(), repeated=40), MAX_PIXELS)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.serving import ROOT
+from tests.support.environment import ROOT
 
 # What each package may import of ours, besides itself.
 LAYERS: dict[str, set[str]] = {

@@ -9,8 +9,7 @@ from PIL import Image
 from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
 from pipeline.image.headers.png_chunks import still_png
-from tests.conftest import encoded
-from tests.unit.test_decode import BLUE, LIMIT, quadrants
+from tests.support.images import BLUE, MAX_PIXELS, encoded, quadrants
 
 
 def test_a_png_that_ends_behind_its_pixels_is_shown() -> None:
@@ -24,14 +23,14 @@ def test_a_png_that_ends_behind_its_pixels_is_shown() -> None:
     for data, most in ((whole, 16), (with_text, 16 + len(text)), (animated, 40)):
         for cut in range(most + 1):
             assert (
-                decode(data[: len(data) - cut], LIMIT).rgb().tobytes() == quadrants().tobytes()
+                decode(data[: len(data) - cut], MAX_PIXELS).rgb().tobytes() == quadrants().tobytes()
             ), cut
     noise = encoded(
         Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 40, 3), dtype=np.uint8))
     )
     for cut in (30, 100, 2000):
         with pytest.raises(ImageCorrupt):
-            decode(noise[: len(noise) - cut], LIMIT)
+            decode(noise[: len(noise) - cut], MAX_PIXELS)
 
 
 def test_a_png_is_not_copied_without_need() -> None:
@@ -48,4 +47,4 @@ def test_letters_in_a_text_make_no_animation() -> None:
     whole = encoded(quadrants())
     data = whole[:33] + chunk + zlib.crc32(chunk[4:]).to_bytes(4, "big") + whole[33:]
     assert still_png(data) is data
-    assert decode(data, LIMIT).rgb().tobytes() == quadrants().tobytes()
+    assert decode(data, MAX_PIXELS).rgb().tobytes() == quadrants().tobytes()

@@ -8,7 +8,7 @@ import pytest
 
 from bench.quality.report import report, targets
 from bench.quality.scores import Scores, score
-from tests.support.serving import ROOT
+from tests.support.environment import ROOT
 
 TRUTH = np.zeros((60, 80))
 TRUTH[10:50, 20:60] = 1

@@ -19,7 +19,7 @@ from pipeline.options import Options
 from pipeline.remove_background import Cutout, remove_background
 from pipeline.request_timer import RequestTimer
 from serving.responses import cutout_response
-from tests.conftest import encoded, rembg_mask
+from tests.support.images import encoded, rembg_mask
 
 
 def run(data: bytes, segmenter: Any, **options: Any) -> Cutout:

@@ -13,7 +13,7 @@ from pipeline.image.decode import decode
 from pipeline.mask.rembg import RembgSegmenter
 from pipeline.mask.segmenter import load_segmenter
 from pipeline.mask.u2netp import U2netpSegmenter, normalize, to_input
-from tests.conftest import rembg_mask
+from tests.support.images import rembg_mask
 
 
 def test_input_is_rembgs(photo: bytes, rembg_session: Any) -> None:

@@ -16,9 +16,9 @@ from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
 from pipeline.image.headers.tiff import unpacked_bytes
 from pipeline.memory import WORKER_ENVIRONMENT
-from tests.conftest import encoded
-from tests.support.serving import ROOT, environment
-from tests.unit.test_decode import LIMIT, quadrants
+from tests.support.environment import ROOT
+from tests.support.images import MAX_PIXELS, encoded, quadrants
+from tests.support.serving import environment
 
 
 def tiff_twice(tag: int, first: int, **options: object) -> bytes:
@@ -38,7 +38,7 @@ def tiff_twice(tag: int, first: int, **options: object) -> bytes:
 def test_a_tiff_that_may_be_read_in_two_ways_is_refused() -> None:
     """Its rows per strip, stated twice."""
     described = tiff_twice(270, 1, tiffinfo={270: "a description decides on nothing"})
-    assert decode(described, LIMIT).size == (400, 200)
+    assert decode(described, MAX_PIXELS).size == (400, 200)
     data = tiff_twice(278, 200, tiffinfo={278: 20})
     with pytest.raises(ImageCorrupt):
         unpacked_bytes(data, tiff_tags(Image.open(io.BytesIO(data))))
@@ -47,7 +47,7 @@ def test_a_tiff_that_may_be_read_in_two_ways_is_refused() -> None:
 def test_a_tiffs_samples_stated_twice_are_priced_by_the_largest() -> None:
     asked: list[int] = []
     with contextlib.suppress(ImageCorrupt):
-        decode(tiff_twice(258, 8, tiffinfo={278: 200}), LIMIT, asked.append)
+        decode(tiff_twice(258, 8, tiffinfo={278: 200}), MAX_PIXELS, asked.append)
     assert asked == [80_000 * (4 + 3 * 8)]
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from pipeline.errors import ImageCorrupt
 from pipeline.image.webp import decode_webp
-from tests.conftest import encoded
+from tests.support.images import encoded
 
 NOISE = Image.fromarray(np.random.default_rng(9).integers(0, 256, (37, 51, 4), dtype=np.uint8))
 

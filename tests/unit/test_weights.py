@@ -13,7 +13,8 @@ from pipeline.errors import StartupError
 from pipeline.mask.u2netp import U2netpSegmenter, to_input
 from pipeline.weights import fetch, graph, store
 from pipeline.weights.fetch import WEIGHTS_SHA256, find_weights
-from tests.support.serving import ROOT, environment
+from tests.support.environment import ROOT
+from tests.support.serving import environment
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,58 @@
+"""Images that tests make, and the reference mask."""
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.weights import SAMPLE
+
+# The default of BGR_MAX_PIXELS.
+MAX_PIXELS = 25_000_000
+
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+
+_RANDOM = np.random.default_rng(5)
+
+# Images without a subject.
+FEATURELESS = {
+    "black": np.zeros((300, 400, 3)),
+    "gray": np.full((300, 400, 3), 128),
+    "red": np.full((300, 400, 3), (255, 0, 0)),
+    "noise": _RANDOM.integers(0, 256, (300, 400, 3)),
+    "faint noise": _RANDOM.normal(128, 4, (300, 400, 3)).clip(0, 255),
+    "gray noise": np.repeat(_RANDOM.integers(0, 256, (900, 700, 1)), 3, axis=2),
+}
+
+
+def quadrants() -> Image.Image:
+    """40 × 20 pixels: red and green above blue and white. Each orientation looks different."""
+    image = Image.new("RGB", (40, 20))
+    for at, color in (((0, 0), RED), ((20, 0), GREEN), ((0, 10), BLUE), ((20, 10), WHITE)):
+        image.paste(color, (*at, at[0] + 20, at[1] + 10))
+    return image
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """Encode `image` in one of Pillow's formats."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def grainy(megapixels: int) -> Image.Image:
+    """Enlarge the sample and add grain: it cuts out and compresses like a photo of that size."""
+    side = round((megapixels * 1e6) ** 0.5)
+    enlarged = Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)
+    pixels = np.asarray(enlarged).astype(np.int16)
+    grain = np.random.default_rng(7).integers(-6, 7, (side, side, 1), dtype=np.int16)
+    return Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+
+
+def rembg_mask(session: Any, image: Image.Image) -> NDArray[np.int_]:
+    """Return the result of `rembg.remove(only_mask=True)`: (height, width), 0 to 255."""
+    import rembg
+
+    return np.asarray(rembg.remove(image, session=session, only_mask=True)).astype(int)
