@@ -14,7 +14,7 @@ from bench.machine import machine
 from bench.markdown import table
 from bench.memory import tree_pss
 from bench.progress import say
-from tests.support.load import CALLERS, Seen, closed_loop
+from tests.support.load import CLIENTS, Seen, closed_loop
 from tests.support.proxy import behind_nginx
 from tests.support.serving import Server, serve
 
@@ -83,7 +83,7 @@ def main() -> None:
     described = machine()
     text = [
         "# Scale-out: `make scale`",
-        f"{described['processor']}, two cores, Python {described['python']}. {CALLERS} callers, the 0.26-megapixel sample, "
+        f"{described['processor']}, two cores, Python {described['python']}. {CLIENTS} callers, the 0.26-megapixel sample, "
         f"{_SECONDS:.0f} s each; the callers and nginx run on the same two cores.",
         table(
             ("what", "pictures a second", "MB"),

@@ -1,7 +1,8 @@
-"""What Schemathesis cannot know of the service; its command line loads this file, see test_schemathesis.py.
+"""Tell Schemathesis what the document does not say; test_schemathesis.py has it load this file.
 
-By the document any file and any URL are valid, so what is meant to be accepted gets a real picture. And no host that was made up
-may be looked up: what the service would not refuse unseen becomes an address that it does refuse.
+The document allows any file and any URL. Requests that should be accepted get a real image. Other
+URLs with a host name become an address that the service refuses, so that no invented host is
+looked up.
 """
 
 import os
@@ -14,7 +15,7 @@ from pipeline.errors import BackgroundRemovalError
 from pipeline.fetch.url import parse_source_url
 from pipeline.weights import SAMPLE
 
-PICTURE_URL = "TEST_PICTURE_URL"
+IMAGE_URL = "TEST_IMAGE_URL"
 
 
 schemathesis.openapi.format("binary", strategies.just(SAMPLE.read_bytes()))
@@ -24,11 +25,11 @@ schemathesis.openapi.format("binary", strategies.just(SAMPLE.read_bytes()))
 def before_call(
     _: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]
 ) -> None:
-    """Name the picture in what is meant to be accepted, and keep the rest at home."""
+    """Put a real image into requests that should be accepted; keep the others on this machine."""
     if not isinstance(case.body, dict) or "image_url" not in case.body:
         return
     if case.meta is not None and case.meta.generation.mode.is_positive:
-        case.body = {**case.body, "image_url": os.environ[PICTURE_URL]}
+        case.body = {**case.body, "image_url": os.environ[IMAGE_URL]}
     elif _may_be_looked_up(case.body["image_url"]):
         case.body = {**case.body, "image_url": "http://127.0.0.1/"}
 

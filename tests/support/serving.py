@@ -167,17 +167,16 @@ def launch(
     target: str = ".",
     cwd: Path = ROOT,
     prefix: Sequence[str] = (),
-    port: int | None = None,
-    **settings: str,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Start the service, by a command before it if there is one; do not wait until it is ready.
 
     The service must stop with status 0 when the block ends, unless it was killed.
     """
-    port = port or free_port()
+    port = free_port()
     arguments = [*prefix, *command(target, port)]
     with tempfile.TemporaryDirectory() as home:
-        env = environment(**{"BENTOML_HOME": _make_home(Path(home)), **settings})
+        env = environment(**{"BENTOML_HOME": _make_home(Path(home)), **(settings or {})})
         with running(arguments, port, env, cwd) as server:
             yield server
             if server.process.returncode != -signal.SIGKILL:
@@ -199,7 +198,7 @@ def _make_home(folder: Path) -> str:
 @contextlib.contextmanager
 def serve(target: str = ".", cwd: Path = ROOT, **settings: str) -> Iterator[Server]:
     """Serve until the block ends, then stop by SIGTERM, which must succeed."""
-    with launch(target, cwd, **settings) as server:
+    with launch(target, cwd, settings=settings) as server:
         wait_until_ready(server)
         yield server
 

@@ -1,4 +1,4 @@
-"""A web server on loopback that serves images, and the polite faults of an HTTP server."""
+"""Serve images on loopback, and faults that are valid HTTP."""
 
 import threading
 import time
@@ -7,22 +7,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+# How long /slow waits: longer than the `service` fixture allows for a download.
+SLOW_SECONDS = 3.0
+
 
 @dataclass
 class Source:
-    """A web server on loopback: `files` by path, and what it was asked for."""
+    """A web server on loopback: its `files` by path, and the requests that it received."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     port: int = 0
 
     def url(self, path: str) -> str:
+        """Return the URL of a path."""
         return f"http://127.0.0.1:{self.port}{path}"
 
 
 @contextmanager
 def serve_images(photo: bytes) -> Iterator[Source]:
-    """Serve `photo` at /photo.jpg, and a fault at each of the other paths."""
+    """Serve `photo` at /photo.jpg, and faults at other paths."""
     served = Source(files={"/photo.jpg": photo})
 
     class Handler(BaseHTTPRequestHandler):
@@ -32,7 +36,7 @@ def serve_images(photo: bytes) -> Iterator[Source]:
             served.requests.append((self.path, dict(self.headers)))
             path = self.path.partition("?")[0]
             if path.startswith("/status/"):
-                self._answer(int(path.removeprefix("/status/")), b"no picture")
+                self._answer(int(path.removeprefix("/status/")), b"no image")
             elif path.startswith("/redirect/"):
                 left = int(path.removeprefix("/redirect/"))
                 self._answer(
@@ -45,7 +49,7 @@ def serve_images(photo: bytes) -> Iterator[Source]:
             elif path == "/gzip":
                 self._answer(200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
             elif path == "/slow":
-                time.sleep(3)
+                time.sleep(SLOW_SECONDS)
                 self._answer(200, served.files["/photo.jpg"])
             elif path == "/drip":
                 self._drip()
@@ -89,7 +93,7 @@ def serve_images(photo: bytes) -> Iterator[Source]:
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            pass  # the caller hung up, as it should on a fault
+            pass  # the client closed the connection, as it should on a fault
 
     server = Quiet(("127.0.0.1", 0), Handler)
     served.port = server.server_port

@@ -108,7 +108,7 @@ def test_an_image_of_24_megapixels_is_in_memory_once(
     """As RGBA (4 bytes per pixel). The inference (93 MB) is in the figure before it."""
     file = tmp_path / "image"
     size = file.write_bytes(VARIANTS[variant](large, wide_gamut))
-    output = run_python("-c", MEASURE, str(model_file), str(file), **WORKER_ENVIRONMENT)
+    output = run_python("-c", MEASURE, str(model_file), str(file), settings=WORKER_ENVIRONMENT)
     peak, rest = map(float, output.split())
     image, cutout = 96, 40
     assert peak < image + cutout + size / 1e6 + 30
@@ -122,7 +122,7 @@ def test_a_shortage_of_memory_is_reported_and_survived(
     """Wherever the allocation fails: in Python, in a decoder or in the model."""
     file = tmp_path / "image"
     file.write_bytes(encoded(grainy(16), kind, **FAST.get(kind, {})))
-    output = run_python("-c", SHORTAGE, str(model_file), str(file), **WORKER_ENVIRONMENT)
+    output = run_python("-c", SHORTAGE, str(model_file), str(file), settings=WORKER_ENVIRONMENT)
     codes, code = set(output.split()), SHORTAGE_CODES[kind]
     assert {"ok", code} <= codes <= {"ok", code, "out_of_memory"}
 
@@ -142,5 +142,5 @@ from pathlib import Path
 from pipeline.mask.u2netp import U2netpSegmenter
 U2netpSegmenter(Path(sys.argv[1]), 1)
 """
-    run_python("-c", script, str(model_file), HOME=str(tmp_path))
+    run_python("-c", script, str(model_file), settings={"HOME": str(tmp_path)})
     assert list(tmp_path.rglob("onnxruntime*")) == []
