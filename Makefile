@@ -39,7 +39,7 @@ test-latest:  ## Run the tests with the newest versions that pyproject.toml allo
 check: $(VENV)/dev.done  ## Run ruff and mypy --strict
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-fuzz: $(VENV)/dev.done setup  ## Mutate pictures until one breaks a promise (10 minutes; FUZZ="--minutes 60 --seed 7")
+fuzz: $(VENV)/dev.done setup  ## Send mutated images until one breaks a promise (10 minutes; FUZZ="--minutes 60 --seed 7")
 	@$(BIN)/python -m tests.support.fuzz $(FUZZ)
 
 bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)

@@ -16,7 +16,8 @@ def run_python(
 ) -> str:
     """Run Python in the project's folder; return its standard output.
 
-    `settings` are environment variables; `errors` adds standard error to the output. Raise AssertionError with the end of its output if the exit status is not 0.
+    `settings` are environment variables; `errors` adds standard error to the output. Raise
+    AssertionError if the exit status is not 0.
     """
     result = subprocess.run(
         [sys.executable, *arguments],
