@@ -12,9 +12,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.memory import tree_pss
 from pipeline.weights import SAMPLE
-from tests.support.serving import upload_request
+from tests.support.process_memory import tree_pss
+from tests.support.raw_http import upload_request
 
 TIMES = 10
 CALLERS = 8
