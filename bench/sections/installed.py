@@ -1,44 +1,47 @@
-"""The size of what each side installs to serve."""
+"""The size of what each server installs."""
 
 import re
 import sysconfig
 from importlib.metadata import distributions
 from pathlib import Path
 
-from bench import peer
-from bench.progress import say
-from bench.stage import Figures, Stage
-
-_OUR_LOCK = Path(__file__).parent.parent.parent / "requirements" / "serve.txt"
+from bench.report import Figures, Target, megabytes, say
+from bench.servers import Stage, rembg_packages
+from tests.support.environment import ROOT
 
 
 def measure(_: Stage) -> Figures:
-    """Bytes of the files of the packages that each side's lock names."""
+    """Add up the files of the packages that each server's lock names."""
     figures = {
-        "ours": _installed(_OUR_LOCK, Path(sysconfig.get_path("platlib"))),
-        "peer": _installed(peer.LOCK, peer.site_packages()),
+        "service": _installed("serve", sysconfig.get_path("platlib")),
+        "rembg": _installed("peer", rembg_packages()),
     }
-    for name, side in figures.items():
-        say(f"installed, {name}: {side['bytes'] / 1e6:.0f} MB in {side['packages']} packages")
+    say(f"installed: {figures}")
     return figures
 
 
-def _installed(lock: Path, site_packages: Path) -> dict[str, int]:
-    names = {_normal(name) for name in re.findall(r"^([\w.-]+)==", lock.read_text(), re.MULTILINE)}
-    found = [
-        package
-        for package in distributions(path=[str(site_packages)])
-        if _normal(package.name) in names
-    ]
-    files = {
-        Path(str(package.locate_file(file))) for package in found for file in package.files or ()
-    }
-    return {
-        "bytes": sum(file.stat().st_size for file in files if file.is_file()),
-        "packages": len(found),
-    }
+def report(figures: Figures) -> str:
+    sizes = (
+        f"{name} {megabytes(size['bytes'])} MB in {size['packages']} packages"
+        for name, size in figures.items()
+    )
+    times = figures["rembg"]["bytes"] / figures["service"]["bytes"]
+    return f"## Installed\n\nrembg is {times:.1f} times as large: {', '.join(sizes)}."
+
+
+def targets(_: Figures) -> list[Target]:
+    return []
+
+
+def _installed(lock: str, site_packages: str) -> dict[str, int]:
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    names = {_normal(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    found = [one for one in distributions(path=[site_packages]) if _normal(one.name) in names]
+    files = {Path(str(one.locate_file(file))) for one in found for file in one.files or ()}
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    return {"bytes": size, "packages": len(found)}
 
 
 def _normal(name: str) -> str:
-    """A package's name as indexes compare it (PyPA specifications, name normalization)."""
+    """Normalize a package's name as indexes compare it (PyPA, name normalization)."""
     return re.sub(r"[-_.]+", "-", name).lower()
