@@ -6,18 +6,17 @@ Writes bench/results/, or bench/trial/ with an option.
 import argparse
 import signal
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from statistics import median
+from pathlib import Path
 
 from bench.images import size_of
 from bench.report import (
     RESULTS,
     Figures,
     about,
+    cell,
     machine,
-    megabytes,
-    ratio,
+    own_sides,
     say,
     table,
     target_table,
@@ -25,21 +24,10 @@ from bench.report import (
     versions,
     write_json,
 )
-from bench.sections import (
-    Section,
-    growth,
-    installed,
-    latency,
-    limit,
-    load,
-    memory,
-    start,
-    urls,
-    variants,
-)
+from bench.sections import growth, installed, latency, limit, load, memory, start, urls
 from bench.servers import rembg_packages, set_up
 
-SECTIONS: dict[str, Section] = {
+SECTIONS = {
     "start": start,
     "installed": installed,
     "latency": latency,
@@ -52,6 +40,14 @@ SECTIONS: dict[str, Section] = {
 
 _SERVICE = ("bentoml", "isal", "numpy", "onnxruntime", "pillow", "scipy")
 _REMBG = ("numpy", "onnxruntime", "pillow", "rembg", "scipy", "uvicorn")
+
+# The rows of the README's table: the section, what a row says of a case, the figure and its unit.
+_SUMMARY = (
+    ("latency", "one image of {} megapixels", "seconds", "ms"),
+    ("load", "at once: {}", "seconds", "s"),
+    ("load", "peak memory, at once: {}", "peak", "MB"),
+    ("start", "{} start, to the first response", "seconds", "s"),
+)
 
 
 def main() -> None:
@@ -85,15 +81,13 @@ def main() -> None:
                     for name, image in stage.images.named.items()
                 },
             },
+            "samples": {},
         }
         for name in options.only or SECTIONS:
-            results[name] = SECTIONS[name].measure(stage)
+            SECTIONS[name].measure(stage, results["samples"].setdefault(name, {}))
             write_json(folder / "results.json", results)
     (folder / "results.md").write_text(report(results))
-    if {"latency", "load"} <= results.keys():
-        with two_panels(folder / "latency.png") as (left, right):
-            latency.plot(left, results["latency"])
-            load.plot(right, results["load"])
+    plot(results, folder / "latency.png")
     if not options.only:
         (folder / "summary.md").write_text(summary(results) + "\n")
     say(f"written: bench/{folder.name}/")
@@ -101,60 +95,54 @@ def main() -> None:
 
 def report(results: Figures) -> str:
     """Write the sections that were measured."""
-    measured = {name: section for name, section in SECTIONS.items() if name in results}
-    found = [one for name, section in measured.items() for one in section.targets(results[name])]
+    measured = [(SECTIONS[name].SECTION, of) for name, of in results["samples"].items()]
+    targets = [target for section, samples in measured for target in section.targets(samples)]
     listed = {
         side: ", ".join(f"{name} {version}" for name, version in packages.items())
         for side, packages in results["versions"].items()
     }
     quick = " A quick run: too few samples to quote." if results["quick"] else ""
-    heading = (
-        f"# The service beside rembg's server, {results['date']}\n\n"
-        f"{about(results['machine'])}.{quick}\n\n"
+    parts = [
+        f"# The service beside rembg's server, {results['date']}",
+        f"{about(results['machine'])}.{quick}",
         f"Service: {listed['service']}. rembg: {listed['rembg']}. Both serve u2netp over loopback "
         "and get the same JPEG images (quality 90, 4:2:0; "
-        f"{results['images']['made_from']}), in alternation in one run. Times are medians, with "
+        f"{results['images']['made_from']}), in alternation in one run. Figures are medians, with "
         "the quartiles in brackets; ratios are those of the medians, with the quartiles of the "
-        "paired samples. Memory is the PSS of the whole process tree; 1 MB is 1,000,000 bytes."
-    )
-    parts = [heading, f"## Targets\n\n{target_table(found)}"]
-    parts += [section.report(results[name]) for name, section in measured.items()]
+        "paired samples. Memory is the PSS of the whole process tree; 1 MB is 1,000,000 bytes.",
+        f"## Targets\n\n{target_table(targets)}",
+        *(section.report(samples) for section, samples in measured),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
 def summary(results: Figures) -> str:
     """Write the README's table, of a whole run."""
-    shown = variants(next(iter(results["latency"].values())))
+    shown = own_sides(next(iter(results["samples"]["latency"].values())))
     rows = []
-
-    def add(what: str, samples: Mapping[str, list[float]], texts: Mapping[str, str]) -> None:
-        row = [what, texts["rembg"]]
-        for name in shown:
-            row += [texts[name], f"**{ratio(samples['rembg'], samples[name]):.1f} ×**"]
-        rows.append(row)
-
-    for size, figures in results["latency"].items():
-        samples = {side: figures[side]["upload"] for side in ("rembg", *shown)}
-        texts = {side: f"{1e3 * median(one):,.0f} ms" for side, one in samples.items()}
-        add(f"one image of {size} megapixels", samples, texts)
-    for name, sides in results["load"]["loads"].items():
-        for burst, words in (("first", ": time, peak memory"), ("again", ", once more")):
-            samples = {side: load.seconds(figures[burst]) for side, figures in sides.items()}
-            texts = {side: f"{median(one):.1f} s" for side, one in samples.items()}
-            if burst == "first":
-                for side, figures in sides.items():
-                    texts[side] += f", {megabytes(figures['peak'])} MB"
-            add(f"{name} megapixels at once{words}", samples, texts)
-    for kind in ("cold", "warm"):
-        samples = {
-            side: start.seconds(results["start"], side, kind, "first_response")
-            for side in ("rembg", "service")
-        }
-        samples |= dict.fromkeys(shown, samples["service"])
-        texts = {side: f"{median(one):.1f} s" for side, one in samples.items()}
-        add(f"{kind} start, to the first response", samples, texts)
-    columns = [f"this service, {name} | times as fast" for name in shown]
+    for section, what, figure, unit in _SUMMARY:
+        for case, sides in results["samples"][section].items():
+            if figure not in sides.get("rembg", {}):
+                continue
+            row = [what.format(case), cell(sides, "rembg", figure, unit, quartiles=False)]
+            for side in shown:
+                own = side if side in sides else "default"  # a start does not depend on options
+                row += [
+                    cell(sides, own, name, unit, quartiles=False)
+                    for name in (figure, f"rembg.{figure} / {figure}")
+                ]
+            rows.append(row)
+    columns = [f"this service, {side} | ratio" for side in shown]
     return table(" | ".join((" | `rembg s`", *columns)), rows)
+
+
+def plot(results: Figures, file: Path) -> None:
+    """Draw latency and peak memory, if both were measured."""
+    samples = results["samples"]
+    if {"latency", "load"} <= samples.keys():
+        with two_panels(file) as (left, right):
+            latency.plot(left, samples["latency"])
+            load.plot(right, samples["load"])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ Times are in seconds and sizes in bytes, in code and results; 1 MB is 1,000,000 
 import json
 import os
 import platform
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import distributions
@@ -29,6 +31,24 @@ Figures = dict[str, Any]
 _STARTED = time.monotonic()
 
 
+# What a section has measured: samples by case, by side (a server and its options), and by name.
+Sides = dict[str, dict[str, list[float]]]
+Samples = dict[str, Sides]
+
+# By unit: the factor from seconds, bytes or numbers, and the decimals to show.
+_UNITS = {
+    "ms": (1e3, 0),
+    "s": (1, 2),
+    "MB": (1 / MB, 0),
+    "KB": (1e-3, 0),
+    "×": (1, 2),
+    "/s": (1, 1),
+    "": (1, 0),
+}
+# The sides that the service is compared with.
+_BESIDE = ("rembg", "floor")
+
+
 class Target(NamedTuple):
     """What is wanted of a figure, and whether it is met."""
 
@@ -38,43 +58,104 @@ class Target(NamedTuple):
     met: bool
 
 
-def at_least(what: str, value: float, wanted: float, form: str = "{:.2f} ×") -> Target:
-    """Return the target that `value` is `wanted` or more."""
-    return Target(what, f"≥ {form.format(wanted)}", form.format(value), value >= wanted)
+class Goal(NamedTuple):
+    """The bound of a figure (see `figure`), in a unit, for the cases that a pattern matches."""
+
+    what: str
+    cases: str
+    figure: str
+    unit: str
+    bound: str
+    wanted: float
 
 
-def at_most(what: str, value: float, wanted: float, form: str = "{:.2f} ×") -> Target:
-    """Return the target that `value` is `wanted` or less."""
-    return Target(what, f"≤ {form.format(wanted)}", form.format(value), value <= wanted)
+class Section(NamedTuple):
+    """What a benchmark measures, and how it is shown: columns of title, figure and unit."""
+
+    title: str
+    text: str
+    columns: Sequence[tuple[str, str, str]]
+    goals: Sequence[Goal]
+
+    def report(self, samples: Samples) -> str:
+        """Write a table with a row for each case and each side of the service."""
+        rows = [
+            (case, own, *(cell(sides, own, name, unit) for _, name, unit in self.columns))
+            for case, sides in samples.items()
+            for own in own_sides(sides)
+        ]
+        header = " | ".join(("", "options", *(title for title, _, _ in self.columns)))
+        return f"## {self.title}\n\n{self.text}\n\n{table(header, rows)}"
+
+    def targets(self, samples: Samples) -> list[Target]:
+        """Judge the worst case of each goal, for each side of the service."""
+        found = []
+        for what, cases, name, unit, bound, wanted in self.goals:
+            matching = [sides for case, sides in samples.items() if re.fullmatch(cases, case)]
+            for own in own_sides(dict.fromkeys(side for sides in matching for side in sides)):
+                measured = [sides for sides in matching if cell(sides, own, name, unit)]
+                values = [figure(sides, own, name) for sides in measured]
+                worst = min(values) if bound == "≥" else max(values)
+                found.append(judge(f"{what}, {own}", worst, bound, wanted, unit))
+        return found
 
 
-def none_of(what: str, count: int) -> Target:
-    """Return the target that there is none."""
-    return Target(what, "0", str(count), count == 0)
+def record(samples: Samples, case: str, side: str, **values: float | Sequence[float]) -> None:
+    """Add samples by name."""
+    for name, value in values.items():
+        known = samples.setdefault(case, {}).setdefault(side, {}).setdefault(name, [])
+        known.extend(value if isinstance(value, Sequence) else [value])
+
+
+def judge(what: str, value: float, bound: str, wanted: float, unit: str = "") -> Target:
+    """Judge a value by its bound, ≥ or ≤."""
+    met = value >= wanted if bound == "≥" else value <= wanted
+    scale, digits = _UNITS[unit]
+    shown, limit = (f"{one * scale:.{digits}f} {unit}".strip() for one in (value, wanted))
+    return Target(what, f"{bound} {limit}", shown, met)
+
+
+def own_sides(sides: Iterable[str]) -> list[str]:
+    """Return the sides of the service."""
+    return [side for side in sides if side not in _BESIDE]
+
+
+def figure(sides: Sides, own: str, name: str) -> float:
+    """Return a figure: the median of samples, or the ratio of two medians, such as "a / rembg.b".
+
+    A name without a side is one of `own`; "name@95" is the 95th percentile.
+    """
+    medians = [median(_series(sides, own, part)) for part in name.split(" / ")]
+    return medians[0] if len(medians) == 1 else medians[0] / medians[1]
+
+
+def _series(sides: Sides, own: str, name: str) -> list[float]:
+    side, _, name = name.rpartition(".")
+    name, _, rank = name.partition("@")
+    samples = sides.get(side or own, {}).get(name, [])
+    return [float(np.percentile(samples, int(rank)))] if rank and samples else samples
+
+
+def cell(sides: Sides, own: str, name: str, unit: str, quartiles: bool = True) -> str:
+    """Write a figure, with the quartiles of its samples; or the counts of samples."""
+    first, *second = (_series(sides, own, part) for part in name.split(" / "))
+    if not first or not all(second):
+        return ""
+    if unit == "count":
+        return counts(Counter(str(sample) for sample in first))
+    scale, digits = _UNITS["×" if second else unit]
+    middle = f"{figure(sides, own, name) * scale:,.{digits}f}"
+    samples = [a / b for a, b in zip(first, *second, strict=True)] if second else first
+    low, _, high = (f"{one * scale:,.{digits}f}" for one in np.percentile(samples, [25, 50, 75]))
+    if not quartiles:
+        return f"**{middle} ×**" if second else f"{middle} {unit}"
+    shown = f"**{middle}**" if second else middle
+    return shown if low == high else f"{shown} ({low}–{high})"
 
 
 def megabytes(size: float) -> str:
     """Write bytes as megabytes."""
     return f"{size / MB:,.0f}"
-
-
-def spread(samples: Sequence[float], scale: float = 1, digits: int = 0) -> str:
-    """Write the median of samples, and their quartiles in brackets."""
-    quartiles = np.percentile(samples, [25, 50, 75]) * scale
-    low, middle, high = (f"{value:.{digits}f}" for value in quartiles)
-    return middle if low == high else f"{middle} ({low}–{high})"
-
-
-def ratio(dividends: Sequence[float], divisors: Sequence[float]) -> float:
-    """Return the ratio of two medians."""
-    return median(dividends) / median(divisors)
-
-
-def times(dividends: Sequence[float], divisors: Sequence[float]) -> str:
-    """Write the ratio of two medians, and the quartiles of the paired samples' ratios."""
-    pairs = [one / other for one, other in zip(dividends, divisors, strict=True)]
-    low, high = np.percentile(pairs, [25, 75])
-    return f"**{ratio(dividends, divisors):.2f} ×** ({low:.2f}–{high:.2f})"
 
 
 def percentiles(samples: Sequence[float]) -> dict[str, float]:

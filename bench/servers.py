@@ -10,11 +10,11 @@ import os
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,6 @@ import httpx
 import psutil
 
 from bench.images import Images, make_images
-from bench.report import Figures
 from pipeline.weights.fetch import find_weights
 from tests.support.cgroup import Cgroup
 from tests.support.environment import ROOT
@@ -42,59 +41,36 @@ LOADED = {"BGR_MAX_WAITING": "32", "BGR_DEADLINE": "120"}
 SOURCE_WAITS = 0.3
 
 
-@dataclass(frozen=True)
-class Response:
-    """A response and its seconds, from before the connection until its last byte is read.
-
-    The status is 0 if the connection broke.
-    """
-
-    status: int
-    seconds: float
-    body: bytes = b""
-    headers: httpx.Headers = field(default_factory=httpx.Headers)
-
-    def expect_ok(self) -> "Response":
-        """Return this response. Raises RuntimeError unless its status is 200."""
-        if self.status != 200:
-            raise RuntimeError(f"status {self.status}: {self.body[:300]!r}")
-        return self
-
-
 class Burst(NamedTuple):
     """The responses to many requests, in their order, and the seconds that all took together."""
 
     seconds: float
-    responses: list[Response]
-
-    @property
-    def figures(self) -> Figures:
-        """What the results keep of it."""
-        return {
-            "seconds": self.seconds,
-            "latencies": [response.seconds for response in self.responses],
-            "statuses": dict(Counter(str(response.status) for response in self.responses)),
-        }
+    responses: list[httpx.Response]
 
 
-def send(request: httpx.Request) -> Response:
-    """Send a request on a connection of its own."""
+def send(request: httpx.Request) -> httpx.Response:
+    """Send a request on a connection of its own. The status is 0 if the connection breaks.
+
+    `elapsed` is from before the connection until the last byte is read.
+    """
     body, url = request.read(), request.url
     started = time.perf_counter()
     connection = http.client.HTTPConnection(url.host, url.port, timeout=_TIMEOUT)
     try:
         connection.request(request.method, url.path, body, dict(request.headers))
-        response = connection.getresponse()
-        content = response.read()
-        seconds = time.perf_counter() - started
-        return Response(response.status, seconds, content, httpx.Headers(response.getheaders()))
+        raw = connection.getresponse()
+        content = raw.read()
+        seconds, status, headers = time.perf_counter() - started, raw.status, raw.getheaders()
     except (OSError, http.client.HTTPException):
-        return Response(0, time.perf_counter() - started)
+        seconds, status, headers, content = time.perf_counter() - started, 0, [], b""
     finally:
         connection.close()
+    response = httpx.Response(status, headers=headers, content=content, request=request)
+    response.elapsed = timedelta(seconds=seconds)
+    return response
 
 
-def send_all(requests: Sequence[Callable[[], Response]], concurrency: int) -> Burst:
+def send_all(requests: Sequence[Callable[[], httpx.Response]], concurrency: int) -> Burst:
     """Send requests, at most `concurrency` at a time."""
     started = time.perf_counter()
     with ThreadPoolExecutor(concurrency) as pool:
@@ -125,7 +101,7 @@ class Server:
     log: Path
     started: float
 
-    def upload(self, image: bytes, **options: str) -> Response:
+    def upload(self, image: bytes, **options: str) -> httpx.Response:
         """Upload an image."""
         url, form = self.url + self.api.upload_path, {**self.api.form, **options}
         return send(httpx.Request("POST", url, files={self.api.file_field: image}, data=form))
@@ -135,7 +111,7 @@ class Server:
         requests = [partial(self.upload, image, **options) for image in images]
         return send_all(requests, len(images))
 
-    def fetch(self, image_url: str, **options: str) -> Response:
+    def fetch(self, image_url: str, **options: str) -> httpx.Response:
         """Send the URL of an image, to the service only."""
         body = {"image_url": image_url, **options}
         return send(httpx.Request("POST", f"{self.url}/remove-background", json=body))
@@ -144,7 +120,7 @@ class Server:
         """Return the seconds from the start to the first 200. Raises RuntimeError without one."""
         request = httpx.Request("GET", self.url + self.api.ready_path)
         while time.perf_counter() - self.started < _START_LIMIT and self.process.poll() is None:
-            if send(request).status == 200:
+            if send(request).status_code == 200:
                 return time.perf_counter() - self.started
             time.sleep(_POLL_INTERVAL)
         raise RuntimeError(f"{self.process.args!r} is not ready:\n{self.log.read_text()[-3000:]}")

@@ -1,7 +1,7 @@
 """The targets and tables of a run."""
 
 from bench.quality.methods import REMBG, SERVICE
-from bench.report import Figures, Target, at_least, at_most, table, target_table
+from bench.report import Figures, Target, judge, table, target_table
 
 _TITLES = {
     "mae": "MAE ↓",
@@ -20,22 +20,16 @@ def targets(results: Figures) -> list[Target]:
     for name, means in results["means"].items():
         share = {key: means[SERVICE][key] / max(means[REMBG][key], 1e-9) for key in _TITLES}
         boundary = 1.15 if results["sets"][name]["megapixels"] > 1 else 1.0
-        found += [
-            at_most(f"{name}: MAE, share of rembg's", round(share["mae"], 2), 0.85, "{:.2f}"),
-            at_least(f"{name}: IoU, share of rembg's", share["iou"], 1, "{:.3f}"),
-            at_least(
-                f"{name}: boundary F, share of rembg's", share["boundary"], boundary, "{:.2f}"
-            ),
-            at_most(
-                f"{name}: fringe color error, share of rembg's", share["fringe"], 0.5, "{:.2f}"
-            ),
-            at_most(
-                f"{name}: composite color error, share of rembg's",
-                share["composite"],
-                0.5,
-                "{:.2f}",
-            ),
-        ]
+        for key, bound, wanted in (
+            ("mae", "≤", 0.85),
+            ("iou", "≥", 1.0),
+            ("boundary", "≥", boundary),
+            ("fringe", "≤", 0.5),
+            ("composite", "≤", 0.5),
+        ):
+            title = _TITLES[key].rstrip(" ↓↑")
+            value = round(share[key], 2)
+            found.append(judge(f"{name}: {title}, of rembg's", value, bound, wanted, "×"))
     return found
 
 

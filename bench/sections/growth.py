@@ -1,22 +1,30 @@
 """The memory at rest after some mixed requests, and after many more: does it grow?"""
 
-from collections import Counter
 from functools import partial
 
 import numpy as np
 
-from bench.report import MB, Figures, Target, at_most, counts, megabytes, say
+from bench.report import MB, Goal, Samples, Section, record, say
 from bench.servers import Stage, send_all
 from tests.support.process_memory import settled_pss
 
 _CONCURRENCY, _BATCHES, _BATCH = 4, 11, 200
-_GROWTH = 15 * MB
+
+SECTION = Section(
+    "Growth",
+    f"Memory at rest after batches of {_BATCH} mixed requests, {_CONCURRENCY} at a time.",
+    [
+        ("at rest, MB", "rest", "MB"),
+        ("growth, MB", "growth", "MB"),
+        ("statuses", "status", "count"),
+    ],
+    [Goal("growth from the first batch to the last", ".*", "growth", "MB", "≤", 15 * MB)],
+)
 
 
-def measure(stage: Stage) -> Figures:
-    """Return bytes after each batch of requests, and how many responses had each status."""
-    size, settled, statuses = stage.repeat(_BATCH, 20), [], Counter[str]()
-    random = np.random.default_rng(seed=0)
+def measure(stage: Stage, samples: Samples) -> None:
+    """Record bytes after each batch of requests."""
+    size, random = stage.repeat(_BATCH, 20), np.random.default_rng(seed=0)
     images, source = stage.images.named, stage.source
     photo = images["0.67-plain"]
     with stage.service() as service:
@@ -38,29 +46,10 @@ def measure(stage: Stage) -> Figures:
         requests, shares = list(mix), np.array(list(mix.values())) / sum(mix.values())
         for batch in range(stage.repeat(_BATCHES, 2)):
             chosen = random.choice(len(requests), size, p=shares)
-            sent = send_all([requests[i] for i in chosen], _CONCURRENCY)
-            statuses.update(sent.figures["statuses"])
-            settled.append(settled_pss(service.process.pid))
-            say(f"growth, batch {batch + 1}: {megabytes(settled[-1])} MB, {dict(statuses)}")
-    return {
-        "batch": size,
-        "concurrency": _CONCURRENCY,
-        "settled": settled,
-        "statuses": dict(statuses),
-    }
-
-
-def report(figures: Figures) -> str:
-    settled = figures["settled"]
-    return (
-        f"## Growth\n\n{(settled[-1] - settled[0]) / MB:.1f} MB from the first {figures['batch']} "
-        f"mixed requests to the last, {figures['concurrency']} at a time. Memory at rest after "
-        f"each {figures['batch']}, in MB: {', '.join(map(megabytes, settled))}. Responses by "
-        f"status: {counts(figures['statuses'])}."
-    )
-
-
-def targets(figures: Figures) -> list[Target]:
-    grown = (figures["settled"][-1] - figures["settled"][0]) / MB
-    what = f"growth over {len(figures['settled']) - 1} × {figures['batch']} mixed requests"
-    return [at_most(what, grown, _GROWTH / MB, "{:.1f} MB")]
+            _, responses = send_all([requests[i] for i in chosen], _CONCURRENCY)
+            statuses = [response.status_code for response in responses]
+            rest = settled_pss(service.process.pid)
+            record(samples, f"batch {batch + 1}", "default", rest=rest, status=statuses)
+            say(f"growth: batch {batch + 1}: {rest / MB:.0f} MB")
+    rests = [sides["default"]["rest"][0] for sides in samples.values()]
+    record(samples, "last − first", "default", growth=rests[-1] - rests[0])

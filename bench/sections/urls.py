@@ -2,49 +2,38 @@
 
 from functools import partial
 
-from bench.report import Figures, Target, at_least, ratio, say, spread, times
-from bench.servers import SOURCE_WAITS, Burst, Stage, send_all
+from bench.report import Goal, Samples, Section, record, say
+from bench.servers import SOURCE_WAITS, Stage, send_all
 
 _MEGAPIXELS, _CONCURRENCY = 0.67, 16
-_SHARE = 0.95
+
+SECTION = Section(
+    "Slow sources",
+    f"{_CONCURRENCY} requests at once by URL, whose source waits {SOURCE_WAITS} s before it "
+    f"responds, beside uploads of the same image ({_MEGAPIXELS} MP) one after another.",
+    [
+        ("URLs per second", "urls", "/s"),
+        ("uploads per second", "uploads", "/s"),
+        ("share", "urls / uploads", "×"),
+    ],
+    [Goal("throughput by slow URLs, of uploads", ".*", "urls / uploads", "×", "≥", 0.95)],
+)
 
 
-def measure(stage: Stage) -> Figures:
-    """Return the responses per second of both, in alternation."""
+def measure(stage: Stage, samples: Samples) -> None:
+    """Record the responses per second of both, in alternation."""
     image, url = stage.images.plain[_MEGAPIXELS], stage.source.url("slow")
     # Enough that the first wait, which nothing can overlap, hardly counts.
     count = stage.repeat(96, 32)
-    by_url, by_upload = [], []
     with stage.service() as service:
-        service.fetch(url).expect_ok()
+        service.fetch(url).raise_for_status()
         for _ in range(stage.repeat(3, 1)):
-            fetches, uploads = partial(service.fetch, url), partial(service.upload, image)
-            by_url.append(_per_second(send_all([fetches] * count, _CONCURRENCY)))
-            by_upload.append(_per_second(send_all([uploads] * count, 1)))
-            say(f"urls: {by_url[-1]:.1f} per second, uploads {by_upload[-1]:.1f}")
-    return {
-        "concurrency": _CONCURRENCY,
-        "megapixels": _MEGAPIXELS,
-        "source_waits": SOURCE_WAITS,
-        "urls": by_url,
-        "uploads": by_upload,
-    }
-
-
-def _per_second(burst: Burst) -> float:
-    return sum(response.status == 200 for response in burst.responses) / burst.seconds
-
-
-def report(figures: Figures) -> str:
-    urls, uploads = figures["urls"], figures["uploads"]
-    return (
-        f"## Slow sources\n\n{figures['concurrency']} requests at once by URL, whose source waits "
-        f"{figures['source_waits']} s before it responds, have {times(urls, uploads)} the "
-        f"throughput of uploads of the same image ({figures['megapixels']} MP) one after another: "
-        f"{spread(urls, digits=2)} per second against {spread(uploads, digits=2)}."
-    )
-
-
-def targets(figures: Figures) -> list[Target]:
-    share = ratio(figures["urls"], figures["uploads"])
-    return [at_least("throughput by slow URLs, of uploads'", share, _SHARE)]
+            rates = {}
+            for name, request, concurrency in (
+                ("urls", partial(service.fetch, url), _CONCURRENCY),
+                ("uploads", partial(service.upload, image), 1),
+            ):
+                seconds, responses = send_all([request] * count, concurrency)
+                rates[name] = sum(response.is_success for response in responses) / seconds
+            record(samples, "all", "default", **rates)
+            say(f"urls: per second: {rates}")

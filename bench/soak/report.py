@@ -10,10 +10,9 @@ from bench.report import (
     Figures,
     Target,
     about,
-    at_most,
     counts,
+    judge,
     megabytes,
-    none_of,
     table,
     target_table,
     two_panels,
@@ -40,15 +39,15 @@ def targets(results: Figures) -> list[Target]:
     wrong = [outcome["code"] for outcome in results["wrong"]]
     internal, lost = wrong.count("internal_error"), wrong.count(LOST) + wrong.count(BROKEN_OFF)
     found = [
-        none_of("500 responses, and errors in the log", internal + len(results["errors"])),
-        none_of("lost responses", lost),
-        none_of("wrong responses of any other kind", len(wrong) - lost - internal),
+        judge("500 responses, and errors in the log", internal + len(results["errors"]), "≤", 0),
+        judge("lost responses", lost, "≤", 0),
+        judge("wrong responses of any other kind", len(wrong) - lost - internal, "≤", 0),
     ]
     rests = results["memory"]["rests"]
     if results["minutes"] > _SETTLED_AFTER:
-        grown = (rests[-1] - rests[_SETTLED_AFTER]) / MB
+        grown = rests[-1] - rests[_SETTLED_AFTER]
         what = f"growth after the first {_SETTLED_AFTER} minutes"
-        found.append(at_most(what, grown, _GROWTH / MB, "{:.1f} MB"))
+        found.append(judge(what, grown, "≤", _GROWTH, "MB"))
     return found
 
 
