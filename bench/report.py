@@ -32,7 +32,7 @@ _STARTED = time.monotonic()
 
 
 # What a section has measured: samples by case, by side (a server and its options), and by name.
-Sides = dict[str, dict[str, list[float]]]
+Sides = dict[str, dict[str, list[Any]]]
 Samples = dict[str, Sides]
 
 # By unit: the factor from seconds, bytes or numbers, and the decimals to show.
@@ -80,11 +80,11 @@ class Section(NamedTuple):
     def report(self, samples: Samples) -> str:
         """Write a table with a row for each case and each side of the service."""
         rows = [
-            (case, own, *(cell(sides, own, name, unit) for _, name, unit in self.columns))
+            (_labeled(case, own), *(cell(sides, own, name, unit) for _, name, unit in self.columns))
             for case, sides in samples.items()
             for own in own_sides(sides)
         ]
-        header = " | ".join(("", "options", *(title for title, _, _ in self.columns)))
+        header = " | ".join(("", *(title for title, _, _ in self.columns)))
         return f"## {self.title}\n\n{self.text}\n\n{table(header, rows)}"
 
     def targets(self, samples: Samples) -> list[Target]:
@@ -96,8 +96,12 @@ class Section(NamedTuple):
                 measured = [sides for sides in matching if cell(sides, own, name, unit)]
                 values = [figure(sides, own, name) for sides in measured]
                 worst = min(values) if bound == "≥" else max(values)
-                found.append(judge(f"{what}, {own}", worst, bound, wanted, unit))
+                found.append(judge(_labeled(what, own), worst, bound, wanted, unit))
         return found
+
+
+def _labeled(what: str, own: str) -> str:
+    return what if own == "default" else f"{what}, {own}"
 
 
 def record(samples: Samples, case: str, side: str, **values: float | Sequence[float]) -> None:
@@ -218,9 +222,11 @@ def versions(names: Iterable[str], site_packages: str | None = None) -> dict[str
 
 
 def write_json(file: Path, results: Figures) -> None:
-    """Write every sample."""
+    """Write every sample, and each list of samples on one line."""
+    text = json.dumps(results, indent=1)
+    text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(results, indent=1) + "\n")
+    file.write_text(text + "\n")
 
 
 @contextmanager

@@ -59,8 +59,9 @@ SECTION = Section(
 def measure(stage: Stage, samples: Samples) -> None:
     """Record rembg, the floor and each variant by megapixels."""
     with stage.service() as service, stage.rembg() as rembg, floor.running() as process:
-        for megapixels, image in stage.images.plain.items():
-            size, url = f"{megapixels:g}", stage.source.url(f"{megapixels:g}-plain")
+        for megapixels in SIZES:
+            size, name = f"{megapixels:g}", f"{megapixels:g}-plain"
+            image, url = stage.images[name], stage.source.url(name)
             cutout = service.upload(image, edges="raw").raise_for_status().content
             process.submit(floor.prepare, image, cutout).result()
             count = stage.repeat(7, 2) if megapixels >= _LARGE else stage.repeat(15, 3)

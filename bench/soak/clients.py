@@ -4,15 +4,14 @@ import asyncio
 import io
 import time
 import zlib
-from collections import Counter
 from typing import NamedTuple
 
 import httpx
 import numpy as np
 from PIL import Image
 
-from bench.images import make_images
-from bench.report import Figures, megabytes, percentiles, say
+from bench.images import MADE_FROM, make_images, sources
+from bench.report import Figures, Samples, megabytes, percentiles, record, say
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Random, Request, Traffic
 from serving.responses import STATUSES
 from tests.support.environment import DATA
@@ -109,10 +108,10 @@ def _is_whole(image: bytes, size: tuple[int, int]) -> bool:
 async def soak(minutes: int, seed: int) -> Figures:
     """Serve, send traffic for so many minutes, and return what came of it."""
     images = make_images()
-    async with faulty_source(images.sources()) as source:
+    async with faulty_source(sources(images)) as source:
         with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as service:
             client, process = Client(service.url), service.process.pid
-            traffic = Traffic(images.named, DATA / "corpus", source.url)
+            traffic = Traffic(images, DATA / "corpus", source.url)
             drive = _Drive(client, service.port, traffic, seed)
             async with client.http:
                 rests, peaks = [await drive.rest(process)], []
@@ -127,13 +126,36 @@ async def soak(minutes: int, seed: int) -> Figures:
                         f"{wrong} of {len(drive.outcomes)} wrong"
                     )
             log = service.log.read_text(errors="replace").splitlines()
+    by_minute: Samples = {}
+    by_kind: Samples = {}
+    for minute, rest in enumerate(rests):
+        good = [one for one in drive.outcomes if one.minute == minute and one.code == "ok"]
+        seconds = [one.seconds for one in good if " MP " in one.request.kind]
+        record(by_minute, str(minute), "default", rest=rest, **percentiles(seconds))
+        record(by_minute, str(minute), "default", peak=peaks[minute - 1 : minute])
+    for kind in dict.fromkeys(one.request.kind for one in drive.outcomes):
+        of_kind = [one for one in drive.outcomes if one.request.kind == kind]
+        served = [one.seconds for one in of_kind if one.code not in ("busy", LEFT)]
+        record(by_kind, kind, "default", **percentiles(served))
+        by_kind[kind]["default"]["code"] = [one.code for one in of_kind]
     return {
         "minutes": minutes,
         "seed": seed,
-        "images": images.made_from,
-        "memory": {"rests": rests, "peaks": peaks},
+        "images": MADE_FROM,
         "errors": [line for line in log if '"level": "error"' in line],
-        **_figures(drive.outcomes, minutes),
+        "wrong": [
+            {
+                "minute": one.minute,
+                "kind": one.request.kind,
+                "what": one.request.what,
+                "code": one.code,
+                "right": sorted(one.request.right),
+            }
+            for one in drive.outcomes
+            if not one.right
+        ],
+        "by_minute": by_minute,
+        "by_kind": by_kind,
     }
 
 
@@ -208,32 +230,3 @@ async def _ask_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     head = await reader.readuntil(b"\r\n\r\n")
     await reader.readexactly(len(b'{"status":"ok"}'))
     return "ok" if head.startswith(b"HTTP/1.1 200 ") else UNDOCUMENTED
-
-
-def _figures(outcomes: list[Outcome], minutes: int) -> Figures:
-    """Return codes and latencies by kind, latencies by minute, and all that was wrong."""
-    by_kind: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_kind.setdefault(outcome.request.kind, []).append(outcome)
-    good = [one for one in outcomes if " MP " in one.request.kind and one.code == "ok"]
-    by_minute = [[one for one in good if one.minute == minute + 1] for minute in range(minutes)]
-    return {
-        "codes": {kind: dict(Counter(one.code for one in of)) for kind, of in by_kind.items()},
-        "latency": {kind: _percentiles(of) for kind, of in by_kind.items()},
-        "good_by_minute": [_percentiles(of) for of in by_minute],
-        "wrong": [
-            {
-                "minute": one.minute,
-                "kind": one.request.kind,
-                "what": one.request.what,
-                "code": one.code,
-                "right": sorted(one.request.right),
-            }
-            for one in outcomes
-            if not one.right
-        ],
-    }
-
-
-def _percentiles(outcomes: list[Outcome]) -> dict[str, float]:
-    return percentiles([one.seconds for one in outcomes if one.code not in ("busy", LEFT)])
