@@ -45,7 +45,7 @@ fuzz: $(VENV)/dev.done setup  ## Mutate pictures until one breaks a promise (10 
 bench: $(VENV)/dev.done bench/.peer/installed setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)
 
-quality: $(VENV)/dev.done setup  ## Score cut-outs against true mattes, beside rembg's (QUALITY="folder ..." for others)
+quality: $(VENV)/dev.done setup  ## Score cutouts against true mattes, beside rembg's (QUALITY="folder ..." for others)
 	@$(BIN)/python -m bench.quality $(QUALITY)
 
 scale: $(VENV)/dev.done setup  ## Measure two instances behind nginx (2 minutes)
