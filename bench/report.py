@@ -104,7 +104,7 @@ def _labeled(what: str, own: str) -> str:
     return what if own == "default" else f"{what}, {own}"
 
 
-def record(samples: Samples, case: str, side: str, **values: float | Sequence[float]) -> None:
+def record(samples: Samples, case: str, side: str, **values: float | Sequence[Any]) -> None:
     """Add samples by name."""
     for name, value in values.items():
         known = samples.setdefault(case, {}).setdefault(side, {}).setdefault(name, [])

@@ -4,14 +4,13 @@ import asyncio
 import io
 import time
 import zlib
-from typing import NamedTuple
 
 import httpx
 import numpy as np
 from PIL import Image
 
 from bench.images import MADE_FROM, make_images, sources
-from bench.report import Figures, Samples, megabytes, percentiles, record, say
+from bench.report import Figures, Samples, percentiles, record, say
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Random, Request, Traffic
 from serving.responses import STATUSES
 from tests.support.environment import DATA
@@ -35,16 +34,6 @@ _TIMEOUT = 60.0
 
 _STATUSES = {error.code: status for error, status in STATUSES.items()}
 _KEPT = Request("kept connection", "/health", frozenset({"ok"}), "/health", method="GET")
-
-
-class Outcome(NamedTuple):
-    """What came of a request; `seconds` from before the connection to the end of the response."""
-
-    minute: int
-    request: Request
-    code: str
-    right: bool
-    seconds: float
 
 
 class Client:
@@ -114,48 +103,25 @@ async def soak(minutes: int, seed: int) -> Figures:
             traffic = Traffic(images, DATA / "corpus", source.url)
             drive = _Drive(client, service.port, traffic, seed)
             async with client.http:
-                rests, peaks = [await drive.rest(process)], []
-                for minute in range(1, minutes + 1):
+                await drive.rest("0", process)
+                for minute in map(str, range(1, minutes + 1)):
                     with watching(process) as watch:
                         await drive.run(minute)
-                    peaks.append(watch.peak)
-                    rests.append(await drive.rest(process))
-                    wrong = sum(not outcome.right for outcome in drive.outcomes)
-                    say(
-                        f"minute {minute} of {minutes}: {megabytes(rests[-1])} MB at rest, "
-                        f"{wrong} of {len(drive.outcomes)} wrong"
-                    )
+                    record(drive.by_minute, minute, "default", peak=watch.peak)
+                    await drive.rest(minute, process)
+                    say(f"minute {minute} of {minutes}: {len(drive.wrong)} wrong")
             log = service.log.read_text(errors="replace").splitlines()
-    by_minute: Samples = {}
-    by_kind: Samples = {}
-    for minute, rest in enumerate(rests):
-        good = [one for one in drive.outcomes if one.minute == minute and one.code == "ok"]
-        seconds = [one.seconds for one in good if " MP " in one.request.kind]
-        record(by_minute, str(minute), "default", rest=rest, **percentiles(seconds))
-        record(by_minute, str(minute), "default", peak=peaks[minute - 1 : minute])
-    for kind in dict.fromkeys(one.request.kind for one in drive.outcomes):
-        of_kind = [one for one in drive.outcomes if one.request.kind == kind]
-        served = [one.seconds for one in of_kind if one.code not in ("busy", LEFT)]
-        record(by_kind, kind, "default", **percentiles(served))
-        by_kind[kind]["default"]["code"] = [one.code for one in of_kind]
+    for samples in (drive.by_minute, drive.by_kind):
+        for case, sides in samples.items():
+            record(samples, case, "default", **percentiles(sides["default"].pop("seconds", [])))
     return {
         "minutes": minutes,
         "seed": seed,
         "images": MADE_FROM,
         "errors": [line for line in log if '"level": "error"' in line],
-        "wrong": [
-            {
-                "minute": one.minute,
-                "kind": one.request.kind,
-                "what": one.request.what,
-                "code": one.code,
-                "right": sorted(one.request.right),
-            }
-            for one in drive.outcomes
-            if not one.right
-        ],
-        "by_minute": by_minute,
-        "by_kind": by_kind,
+        "wrong": drive.wrong,
+        "by_minute": drive.by_minute,
+        "by_kind": drive.by_kind,
     }
 
 
@@ -163,13 +129,15 @@ class _Drive:
     """The clients, and what came of their requests."""
 
     def __init__(self, client: Client, port: int, traffic: Traffic, seed: int) -> None:
-        self.outcomes: list[Outcome] = []
+        self.by_minute: Samples = {}
+        self.by_kind: Samples = {}
+        self.wrong: list[Figures] = []
         self._client, self._port, self._traffic = client, port, traffic
         self._randoms = [np.random.default_rng([seed, number]) for number in range(_CLIENTS)]
         self._bursting = np.random.default_rng([seed, _CLIENTS])
         self._last_burst_ended = -float("inf")
 
-    async def run(self, minute: int) -> None:
+    async def run(self, minute: str) -> None:
         """Send a minute of traffic, and wait for its last responses."""
         until = time.monotonic() + _MINUTE
         async with asyncio.TaskGroup() as group:
@@ -178,17 +146,18 @@ class _Drive:
             group.create_task(self._send_bursts(minute, until))
             group.create_task(self._keep_connection(minute, until))
 
-    async def rest(self, process: int) -> int:
-        """Return the memory at rest, in a state that can be compared."""
+    async def rest(self, minute: str, process: int) -> None:
+        """Record the memory at rest, in a state that can be compared."""
         for request in self._traffic.settling():
             await self._client.send(request)
-        return await asyncio.to_thread(settled_pss, process)
+        rest = await asyncio.to_thread(settled_pss, process)
+        record(self.by_minute, minute, "default", rest=rest)
 
-    async def _send_steadily(self, random: Random, minute: int, until: float) -> None:
+    async def _send_steadily(self, random: Random, minute: str, until: float) -> None:
         while time.monotonic() < until:
             await self._send(self._traffic.draw(random), minute)
 
-    async def _send_bursts(self, minute: int, until: float) -> None:
+    async def _send_bursts(self, minute: str, until: float) -> None:
         while time.monotonic() + (pause := self._bursting.uniform(*_BETWEEN_BURSTS)) <= until:
             await asyncio.sleep(pause)
             self._last_burst_ended = float("inf")
@@ -196,7 +165,7 @@ class _Drive:
             await asyncio.gather(*(self._send(request, minute) for request in requests))
             self._last_burst_ended = time.monotonic()
 
-    async def _keep_connection(self, minute: int, until: float) -> None:
+    async def _keep_connection(self, minute: str, until: float) -> None:
         """Ask for /health on one connection, and open another only if it is lost.
 
         The rest between two minutes is longer than the service keeps an idle connection.
@@ -214,15 +183,21 @@ class _Drive:
         if connection is not None:
             connection[1].close()
 
-    async def _send(self, request: Request, minute: int) -> None:
+    async def _send(self, request: Request, minute: str) -> None:
         started = time.monotonic()
         self._note(request, minute, await self._client.send(request), started)
 
-    def _note(self, request: Request, minute: int, code: str, started: float) -> None:
+    def _note(self, request: Request, minute: str, code: str, started: float) -> None:
+        seconds, kind = time.monotonic() - started, request.kind
+        record(self.by_kind, kind, "default", code=[code])
+        if code not in ("busy", LEFT):
+            record(self.by_kind, kind, "default", seconds=seconds)
+        if code == "ok" and " MP " in kind:
+            record(self.by_minute, minute, "default", seconds=seconds)
         # Requests that overlap with a burst may be told that the service is busy.
-        is_busy = code == "busy" and self._last_burst_ended >= started
-        right, seconds = code in request.right or is_busy, time.monotonic() - started
-        self.outcomes.append(Outcome(minute, request, code, right, seconds))
+        if code not in request.right and (code != "busy" or self._last_burst_ended < started):
+            outcome = {"minute": minute, "kind": kind, "what": request.what, "code": code}
+            self.wrong.append({**outcome, "right": sorted(request.right)})
 
 
 async def _ask_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
