@@ -79,13 +79,15 @@ class Section(NamedTuple):
 
     def report(self, samples: Samples) -> str:
         """Write a table with a row for each case and each side of the service."""
-        rows = [
-            (_labeled(case, own), *(cell(sides, own, name, unit) for _, name, unit in self.columns))
-            for case, sides in samples.items()
-            for own in own_sides(sides)
-        ]
-        header = " | ".join(("", *(title for title, _, _ in self.columns)))
-        return f"## {self.title}\n\n{self.text}\n\n{table(header, rows)}"
+        rows = [(case, own, sides) for case, sides in samples.items() for own in own_sides(sides)]
+        columns = [("", [_labeled(case, own) for case, own, _ in rows])]
+        for title, name, unit in self.columns:
+            cells = [cell(sides, own, name, unit) for _, own, sides in rows]
+            if any(cells):
+                columns.append((title, cells))
+        header = " | ".join(title for title, _ in columns)
+        lines = zip(*(cells for _, cells in columns), strict=True)
+        return f"## {self.title}\n\n{self.text}\n\n{table(header, lines)}"
 
     def targets(self, samples: Samples) -> list[Target]:
         """Judge the worst case of each goal, for each side of the service."""

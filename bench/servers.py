@@ -136,7 +136,6 @@ class Stage:
 
     images: dict[str, bytes]
     source: FaultySource
-    rembg_home: str
     quick: bool
 
     def repeat(self, full: int, quick: int) -> int:
@@ -160,18 +159,18 @@ class Stage:
         """Launch rembg's server. `true` stands in for the browser that it opens."""
         port = free_port()
         line = [f"{REMBG}/bin/rembg", "s", "--no-ui", "--host", "127.0.0.1", "--port", str(port)]
-        variables = {**os.environ, "U2NET_HOME": self.rembg_home, "BROWSER": "true", **settings}
+        variables = {**os.environ, "U2NET_HOME": rembg_home(), "BROWSER": "true", **settings}
         return _launched(_REMBG_API, port, line, variables, wait)
 
 
-@contextmanager
-def rembg_weights() -> Iterator[str]:
-    """Yield a folder for U2NET_HOME, where rembg finds the weights that the service uses."""
-    with tempfile.TemporaryDirectory() as home:
-        weights = Path(home) / "models" / "u2netp" / "u2netp.onnx"
-        weights.parent.mkdir(parents=True)
+def rembg_home() -> str:
+    """Return U2NET_HOME, where rembg finds the weights that the service uses."""
+    home = REMBG / "home"
+    weights = home / "models" / "u2netp" / "u2netp.onnx"
+    if not weights.exists():
+        weights.parent.mkdir(parents=True, exist_ok=True)
         weights.write_bytes(find_weights().content)
-        yield home
+    return str(home)
 
 
 def rembg_packages() -> str:
@@ -189,8 +188,8 @@ def set_up(quick: bool) -> Iterator[Stage]:
         await asyncio.sleep(SOURCE_WAITS)
         await faults["0.67-plain"](writer)
 
-    with faulty_source_in_a_thread({**faults, "slow": slow}) as source, rembg_weights() as home:
-        yield Stage(images, source, home, quick)
+    with faulty_source_in_a_thread({**faults, "slow": slow}) as source:
+        yield Stage(images, source, quick)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _FASTER = {"0.24": 1.3, "0.67": 1.6, "1.6": 2.2, "6": 3.2, "10.7": 3.8}
 # The seconds that a request may take, by those of the floor.
 _ALLOWED, _OF_ALLOWED = (1.15, 0.01), "seconds / floor.allowed"
 
-_STEPS = ("download", "decode", "segment", "select", "encode")
+_STEPS = ("download", "receive", "wait", "decode", "segment", "select", "encode")
 
 SECTION = Section(
     "One at a time, by megapixels",
@@ -78,7 +78,7 @@ def measure(stage: Stage, samples: Samples) -> None:
                 total = sum(steps.values())
                 allowed = _ALLOWED[0] * total + _ALLOWED[1]
                 record(kept, size, "floor", **steps, seconds=total, allowed=allowed)
-            say(f"latency: {SECTION.report({size: samples[size]}).splitlines()[-1]}")
+            say(SECTION.report({size: samples[size]}))
 
 
 def _settled(send: Callable[..., T], *arguments: object, **options: str) -> T:
