@@ -58,7 +58,7 @@ def test_every_option_and_its_default() -> None:
 
 def test_every_answer_header() -> None:
     documented = {
-        name for row in table("The answer") for name in re.findall(r"`([A-Z][\w-]+)`", row[0])
+        name for row in table("The response") for name in re.findall(r"`([A-Z][\w-]+)`", row[0])
     }
     assert documented == set(EXPOSED_HEADERS) - {"Retry-After"}
 
