@@ -824,7 +824,7 @@ def test_a_key_is_asked_for_and_busy_is_tried_again(
     expect(page.locator("#key")).to_be_hidden()
     visit.choose(*[photo] * 4)
     visit.settle()
-    expect(page.locator("#failure-words")).to_have_text("This service needs an API key.")
+    expect(page.locator("#failure-words")).to_have_text("This service requires a key.")
     visit.assert_accessible()
     for key in ("wrong", "secret"):
         page.get_by_label("API key").fill(key)
