@@ -70,6 +70,13 @@ TYPES = {
     "/": "text/html; charset=utf-8",
     "/page.css": "text/css; charset=utf-8",
     "/page.js": "text/javascript; charset=utf-8",
+    "/clipboard.js": "text/javascript; charset=utf-8",
+    "/code.js": "text/javascript; charset=utf-8",
+    "/dom.js": "text/javascript; charset=utf-8",
+    "/options.js": "text/javascript; charset=utf-8",
+    "/send.js": "text/javascript; charset=utf-8",
+    "/show.js": "text/javascript; charset=utf-8",
+    "/zip.js": "text/javascript; charset=utf-8",
     "/icon.svg": "image/svg+xml",
     "/sample.jpg": "image/jpeg",
     "/docs": "text/html; charset=utf-8",
@@ -180,7 +187,7 @@ def test_nothing_is_inline_and_nothing_is_elsewhere() -> None:
 
 def test_every_error_has_a_persons_words() -> None:
     block = re.search(
-        r"const ERRORS = \{\n(.*?)\n\};", (WEB / "page.js").read_text(), flags=re.DOTALL
+        r"const ERRORS = \{\n(.*?)\n\};", (WEB / "send.js").read_text(), flags=re.DOTALL
     )
     assert block is not None
     words = dict(re.findall(r'^  (\w+): "(.+)",$', block[1], flags=re.MULTILINE))
