@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.weights.fetch import find_weights
 from tests.unit.loopback import LoopbackServer
 
 
@@ -9,3 +10,9 @@ from tests.unit.loopback import LoopbackServer
 def loopback_server(monkeypatch: pytest.MonkeyPatch) -> LoopbackServer:
     """A server on loopback that every connection of the process leads to."""
     return LoopbackServer(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def weights() -> bytes:
+    """The original weights, verified."""
+    return find_weights().content
