@@ -1,9 +1,12 @@
-"""Fixtures of tests without a server."""
+"""Fixtures that several unit tests share."""
 
 from collections.abc import Iterator
 
 import pytest
 from PIL import Image
+
+from pipeline.weights.fetch import find_weights
+from tests.unit.loopback import LoopbackServer
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +15,15 @@ def _pillow_limit() -> Iterator[None]:
     limit = Image.MAX_IMAGE_PIXELS
     yield
     Image.MAX_IMAGE_PIXELS = limit
+
+
+@pytest.fixture
+def loopback_server(monkeypatch: pytest.MonkeyPatch) -> LoopbackServer:
+    """A server on loopback that every connection of the process leads to."""
+    return LoopbackServer(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def weights() -> bytes:
+    """The original weights, verified."""
+    return find_weights().content
