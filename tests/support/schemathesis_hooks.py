@@ -1,8 +1,8 @@
-"""Tell Schemathesis what the document does not say; test_schemathesis.py has it load this file.
+"""Schemathesis hooks: what it cannot know about the service. Its command line loads this module.
 
-The document allows any file and any URL. Requests that should be accepted get a real image. Other
-URLs with a host name become an address that the service refuses, so that no invented host is
-looked up.
+By the schema any file and any URL are valid, so a valid request gets a real image. No invented host
+may be resolved: a URL that the service would resolve is replaced by one that it rejects. A form
+cannot express an array of fewer than two values, so an invalid array gets two.
 """
 
 import os
@@ -25,16 +25,24 @@ schemathesis.openapi.format("binary", strategies.just(SAMPLE.read_bytes()))
 def before_call(
     _: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]
 ) -> None:
-    """Put a real image into requests that should be accepted; keep the others on this machine."""
-    if not isinstance(case.body, dict) or "image_url" not in case.body:
+    """Give valid requests a real image, and keep invalid ones invalid and local."""
+    if not isinstance(case.body, dict):
         return
     if case.meta is not None and case.meta.generation.mode.is_positive:
-        case.body = {**case.body, "image_url": os.environ[IMAGE_URL]}
-    elif _may_be_looked_up(case.body["image_url"]):
+        if "image_url" in case.body:
+            case.body = {**case.body, "image_url": os.environ[IMAGE_URL]}
+        return
+    if case.media_type == "multipart/form-data":
+        case.body = {name: _as_form_values(value) for name, value in case.body.items()}
+    if _may_be_resolved(case.body.get("image_url")):
         case.body = {**case.body, "image_url": "http://127.0.0.1/"}
 
 
-def _may_be_looked_up(url: object) -> bool:
+def _as_form_values(value: Any) -> Any:
+    return [*value, "x", "x"][:2] if isinstance(value, list) and len(value) < 2 else value
+
+
+def _may_be_resolved(url: object) -> bool:
     try:
         return isinstance(url, str) and parse_source_url(url).address is None
     except BackgroundRemovalError:

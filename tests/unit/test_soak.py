@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.soak.exchange import BROKEN_PICTURE, NO_SUCH_ANSWER, OTHER_BYTES, Client
-from bench.soak.judge import targets
-from bench.soak.report import report
+from bench.report import MB
+from bench.soak.clients import BROKEN_IMAGE, OTHER_BYTES, UNDOCUMENTED, Client
+from bench.soak.report import report, targets
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Request, Traffic
-from bench.targets import MB
 from tests.support.environment import ROOT
 from tests.support.faults import Fault, faulty_source, sends, stalls, with_length
 from tests.support.images import encoded
@@ -21,7 +20,7 @@ RESULTS = ROOT / "bench" / "results"
 
 
 def results(wrong: str | None = None, errors: int = 0, last: float = 350) -> dict[str, Any]:
-    """Return the results of a soak: four good minutes, but for the arguments.
+    """Return the results of four good minutes, but for the arguments.
 
     `last` is the memory at the last rest, in MB.
     """
@@ -29,15 +28,15 @@ def results(wrong: str | None = None, errors: int = 0, last: float = 350) -> dic
         "minutes": 4,
         "wrong": [{"code": wrong}] if wrong else [],
         "errors": ["a line of the log"] * errors,
-        "memory": {
-            "rests": [290 * MB, 320 * MB, 340 * MB, 341 * MB, last * MB],
-            "peaks": [440 * MB] * 4,
+        "by_minute": {
+            str(minute): {"default": {"rest": [rest * MB]}}
+            for minute, rest in enumerate((290, 320, 340, 341, last))
         },
     }
 
 
 def test_a_soak_without_a_fault_passes() -> None:
-    assert all(target.reached for target in targets(results()))
+    assert all(target.met for target in targets(results()))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_a_soak_without_a_fault_passes() -> None:
     [
         results(wrong="internal_error"),
         results(wrong="image_corrupt"),
-        results(wrong=NO_SUCH_ANSWER),
+        results(wrong=UNDOCUMENTED),
         results(wrong=OTHER_BYTES),
         results(wrong=LOST),
         results(wrong=BROKEN_OFF),
@@ -54,7 +53,7 @@ def test_a_soak_without_a_fault_passes() -> None:
     ],
 )
 def test_a_soak_with_one_fault_of_any_kind_fails(failed: dict[str, Any]) -> None:
-    assert [target.reached for target in targets(failed)].count(False) == 1
+    assert [target.met for target in targets(failed)].count(False) == 1
 
 
 def response(body: bytes, *headers: bytes) -> Fault:
@@ -74,13 +73,13 @@ async def test_the_client_classifies_every_response() -> None:
     headers = (b"Content-Type: image/png", b"X-Width: 8", b"X-Height: 8")
     refusal = b'{"error": "Busy.", "code": "busy"}'
     expected: dict[str, tuple[Fault, str]] = {
-        "picture": (response(small, *headers), "ok"),
-        "the_same_picture": (response(small, *headers), "ok"),
-        "another_picture": (response(other, *headers), OTHER_BYTES),
-        "half_a_picture": (response(small[:-12], *headers), BROKEN_PICTURE),
-        "a_picture_of_another_size": (
+        "image": (response(small, *headers), "ok"),
+        "the_same_image": (response(small, *headers), "ok"),
+        "another_image": (response(other, *headers), OTHER_BYTES),
+        "half_an_image": (response(small[:-12], *headers), BROKEN_IMAGE),
+        "an_image_of_another_size": (
             response(small, headers[0], b"X-Width: 9", headers[2]),
-            BROKEN_PICTURE,
+            BROKEN_IMAGE,
         ),
         "refusal": (
             sends(b"HTTP/1.1 429 X\r\nContent-Length: %d\r\n\r\n" % len(refusal) + refusal),
@@ -88,17 +87,15 @@ async def test_the_client_classifies_every_response() -> None:
         ),
         "a_refusal_with_another_status": (
             sends(b"HTTP/1.1 422 X\r\nContent-Length: %d\r\n\r\n" % len(refusal) + refusal),
-            NO_SUCH_ANSWER,
+            UNDOCUMENTED,
         ),
-        "bare_error": (sends(b"HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\nOops"), NO_SUCH_ANSWER),
-        "closed_before_an_answer": (sends(), LOST),
-        "closed_in_mid_answer": (sends(with_length(b"100", b"x")), BROKEN_OFF),
-        "no_answer": (stalls(b""), LEFT),
+        "bare_error": (sends(b"HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\nOops"), UNDOCUMENTED),
+        "closed_before_a_response": (sends(), LOST),
+        "closed_during_a_response": (sends(with_length(b"100", b"x")), BROKEN_OFF),
+        "no_response": (stalls(b""), LEFT),
     }
-    async with (
-        faulty_source({name: fault for name, (fault, _) in expected.items()}) as service,
-        Client(service.url("")) as client,
-    ):
+    async with faulty_source({name: fault for name, (fault, _) in expected.items()}) as service:
+        client = Client(service.url(""))
         requests = (
             Request("any", "the same", frozenset(), f"/{name}", method="GET", patience=1)
             for name in expected
@@ -134,5 +131,5 @@ def test_the_same_seed_draws_the_same_requests(photo: bytes, tmp_path: Path) -> 
 def test_the_report_shows_the_last_results() -> None:
     last = json.loads((RESULTS / "soak.json").read_text())
     assert last["minutes"] >= 5
-    assert all(target.reached for target in targets(last))
+    assert all(target.met for target in targets(last))
     assert (RESULTS / "soak.md").read_text() == report(last)
