@@ -184,7 +184,7 @@ def test_slow_clients_delay_an_upload_by_half_at_most(
         ("18 megapixels", median(among_photo) / alone_photo),
     ):
         record_property(
-            f"an upload of {name} among 12 slow senders and 4 slow readers: times its seconds alone",
+            f"an upload of {name} among 16 slow clients: times its seconds alone",
             value,
         )
         assert value < 1.5

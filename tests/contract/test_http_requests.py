@@ -1,4 +1,4 @@
-"""Unusual and broken HTTP gets the contract's errors or uvicorn's, and leaves the service unharmed."""
+"""Unusual and broken HTTP gets an error, and leaves the service unharmed."""
 
 import pytest
 
@@ -184,7 +184,7 @@ def test_broken_http_gets_uvicorns_error(service: Server, request_bytes: bytes) 
 
 
 def test_http_2_without_tls_is_not_understood(service: Server) -> None:
-    """The first line of its preface reads as a request for an unknown path, the next is not HTTP."""
+    """Its preface reads as a request for an unknown path, then as broken HTTP."""
     nothing, refused = send_all(service, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET", "GET")
     assert_error(nothing, 404, "not_found")
     assert (refused.status_code, refused.text) == (400, NOT_HTTP)

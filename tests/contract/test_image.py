@@ -27,6 +27,7 @@ from tests.support.cgroup import cgroup_of
 from tests.support.environment import DATA, ROOT, Record
 from tests.support.image_driver import SOURCE_PORT
 from tests.support.images import encoded, grainy
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.image
 
@@ -41,6 +42,14 @@ CONFINED = [
     "--cap-drop=ALL",
     "--security-opt=no-new-privileges",
 ]
+
+# Prints the installed packages.
+INSTALLED = """
+from importlib.metadata import distributions
+print(*(f"{one.name}=={one.version}" for one in distributions()))
+"""
+# Programs that serving does not need.
+TOOLS = ("cc", "gcc", "make", "git", "uv", "pytest", "ruff")
 
 
 @dataclass(frozen=True)
@@ -133,9 +142,10 @@ def test_the_image_declares_its_port_and_user(engine: Engine) -> None:
     assert "BENTOML_DO_NOT_TRACK=True" in config["Env"]
 
 
-def test_the_image_holds_what_serving_needs_and_nothing_else(engine: Engine, container: str) -> None:
-    names = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()))"
-    pairs = (line.split("==") for line in engine.python(container, names).split())
+def test_the_image_holds_what_serving_needs_and_nothing_else(
+    engine: Engine, container: str
+) -> None:
+    pairs = (line.split("==") for line in engine.python(container, INSTALLED).split())
     installed = {f"{canonicalize_name(name)}=={version}" for name, version in pairs}
     locked = set(
         re.findall(
@@ -146,8 +156,7 @@ def test_the_image_holds_what_serving_needs_and_nothing_else(engine: Engine, con
     assert {"bentoml", "onnxruntime", "pillow", "scipy", "httpx"} <= {
         name.partition("==")[0] for name in installed
     }
-    names = ("cc", "gcc", "make", "git", "uv", "pytest", "ruff")
-    tools = f"import shutil; print(*filter(shutil.which, {names}))"
+    tools = f"import shutil; print(*filter(shutil.which, {TOOLS}))"
     assert engine.python(container, tools).split() == []
     assert engine.python(container, "import os; print(os.getuid(), os.geteuid())").split() == [
         "1034",
@@ -178,9 +187,7 @@ def test_the_health_check_succeeds(engine: Engine, container: str) -> None:
 
 
 def test_real_photos_by_url_and_by_upload(seen: Any, images: Path) -> None:
-    assert (
-        seen["uploads"].keys() == seen["urls"].keys() == {path.name for path in images.iterdir()}
-    )
+    assert seen["uploads"].keys() == seen["urls"].keys() == {path.name for path in images.iterdir()}
     for name, response in seen["uploads"].items():
         by_url = seen["urls"][name]
         assert (response["status"], response["code"], response["cutout"]) == (
@@ -223,7 +230,9 @@ def test_bentomls_client(seen: Any) -> None:
 
 
 @pytest.mark.usefixtures("seen")
-def test_the_service_stays_within_its_memory(engine: Engine, container: str, record_property: Record) -> None:
+def test_the_service_stays_within_its_memory(
+    engine: Engine, container: str, record_property: Record
+) -> None:
     """The kernel's peak includes the page cache, which it may drop: the peak may be the limit."""
     cgroup = cgroup_of(engine.inspect(container)["State"]["Pid"])
     record_property("the container: the kernel's peak, MB", cgroup.peak() / 1e6)
@@ -251,13 +260,15 @@ def test_a_killed_worker_ends_the_container(engine: Engine) -> None:
     container = engine.run("run", "--detach", *CONFINED, IMAGE).strip()
     try:
         connect = "import socket; socket.create_connection(('127.0.0.1', 8000), 1)"
-        end = time.monotonic() + 60
-        while True:
+
+        def listens() -> bool:
             try:
-                engine.python(container, listening)
-                break
+                engine.python(container, connect)
             except subprocess.CalledProcessError:
-                assert time.monotonic() < end
+                return False
+            return True
+
+        assert wait_until(listens, seconds=60)
         worker = "open(f'/proc/1/task/1/children').read().split()[-1]"
         engine.python(container, f"import os; os.kill(int({worker}), 9)")
         assert engine.run("wait", container, timeout=12).strip() == "1"

@@ -1,18 +1,17 @@
 """Start, stop and failure of real processes."""
 
-import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.contract.conftest import Unfinished
+from tests.support.concurrency import active_request
 from tests.support.environment import ROOT, Record
 from tests.support.serving import (
     Server,
@@ -25,7 +24,7 @@ from tests.support.serving import (
     serve,
     wait_until_ready,
 )
-from tests.support.source import SLOW_SECONDS, Source
+from tests.support.source import Source
 from tests.support.waiting import wait_until
 
 
@@ -63,15 +62,6 @@ def test_an_unknown_model_of_rembg_stops_the_start_with_one_sentence() -> None:
     assert "choose one of " in output_of_failed_start(BGR_MODEL="rembg:nothing")
 
 
-@contextlib.contextmanager
-def active_request(server: Server, url: str) -> Iterator[Future[httpx.Response]]:
-    """Send a request that is active once the block begins."""
-    with ThreadPoolExecutor(1) as pool:
-        response = pool.submit(server.post, image_url=url)
-        time.sleep(0.5)
-        yield response
-
-
 def milliseconds_until_not_ready(server: Server) -> float:
     """Return the time until /readyz answers 503."""
     started = time.monotonic()
@@ -100,15 +90,9 @@ def test_sigterm_finishes_active_requests_and_refuses_others(
             assert server.process.wait(15) == 0
 
 
-def test_requests_not_finished_in_time_are_told(source: Source) -> None:
-    allowed = f"127.0.0.1:{source.port}"
-    with serve(BGR_ALLOWED_PRIVATE_HOSTS=allowed, BGR_DRAIN="0.5") as server:
-        started = time.monotonic()
-        with active_request(server, source.url("/slow")) as response:
-            server.process.send_signal(signal.SIGTERM)
-            assert_error(response.result(), 503, "shutting_down")
-            assert time.monotonic() - started < SLOW_SECONDS
-        assert server.process.wait(20) == 0
+def test_requests_not_finished_in_time_are_told(unfinished: Unfinished) -> None:
+    assert_error(unfinished.response, 503, "shutting_down")
+    assert unfinished.exit_status == 0
 
 
 @pytest.fixture(scope="module")

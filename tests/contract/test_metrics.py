@@ -32,7 +32,7 @@ def watched(default_service: Server, photo: bytes) -> Server:
 
 
 def scrape(server: Server) -> dict[str, dict[tuple[str, ...], float]]:
-    """Return the service's own samples, by name and by label values (in the order of label names)."""
+    """Return the service's own samples by name, then by label values in the order of the labels."""
     samples: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(server.get("/metrics").text):
         for sample in family.samples:

@@ -1,4 +1,4 @@
-"""Bodies that are too long, too short, too slow or badly framed: they are bounded in size and time."""
+"""Bodies that are too long, too short, too slow or badly framed are bounded in size and time."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,12 +1,15 @@
-"""Run asynchronous calls side by side."""
+"""Send several requests side by side."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import httpx
 
-from tests.support.serving import URL
+from tests.support.serving import URL, Server
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,3 +38,12 @@ async def fetch_codes(service: str, urls: Iterable[str]) -> list[str]:
             return "ok" if response.status_code == 200 else str(response.json()["code"])
 
         return await map_side_by_side(code, urls)
+
+
+@contextmanager
+def active_request(server: Server, url: str) -> Iterator[Future[httpx.Response]]:
+    """Send an image URL in a thread; the request is active once the block begins."""
+    with ThreadPoolExecutor(1) as pool:
+        response = pool.submit(server.post, image_url=url)
+        time.sleep(0.5)
+        yield response

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -41,6 +42,14 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
+
+
+def cutout_of(response: httpx.Response) -> Image.Image:
+    """Decode the image of a response, which must have one."""
+    assert response.status_code == 200, response.text
+    image = Image.open(io.BytesIO(response.content))
+    image.load()
+    return image
 
 
 def grainy(megapixels: float) -> Image.Image:

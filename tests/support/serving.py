@@ -36,13 +36,14 @@ _TLS = ssl.create_default_context()
 class Server:
     """A running server: its address, its process, its log, and when it was started.
 
-    `started` is a value of `time.perf_counter`.
+    `started` is a value of `time.perf_counter`. `headers` are sent with every request.
     """
 
     url: str
     process: subprocess.Popen[bytes]
     log: Path
     started: float = field(default_factory=time.perf_counter)
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def port(self) -> int:
@@ -55,7 +56,8 @@ class Server:
 
     def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Send a request on its own connection; `arguments` are those of `httpx.request`."""
-        with httpx.Client(timeout=30, trust_env=False, verify=_TLS) as client:
+        options: Any = {"timeout": 30, "trust_env": False, "verify": _TLS}
+        with httpx.Client(headers=self.headers, **options) as client:
             return client.request(method, self.url + path, **arguments)
 
     def get(self, path: str, **arguments: Any) -> httpx.Response:

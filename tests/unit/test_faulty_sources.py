@@ -116,7 +116,7 @@ async def test_responses_with_random_faults_end_in_bytes_or_in_an_error(
             )
 
 
-async def test_a_source_of_one_byte_chunks_does_not_hold_up_others(
+async def test_a_source_of_one_byte_chunks_leaves_the_event_loop_to_others(
     source: FaultySource, record_property: Record
 ) -> None:
     """The event loop serves the others meanwhile."""
