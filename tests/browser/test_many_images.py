@@ -89,7 +89,9 @@ def count_requests(page: Page) -> None:
             globalThis.most = 0;
             XMLHttpRequest.prototype.send = function (body) {
                 most = Math.max(most, ++active);
-                this.addEventListener("loadend", () => active--);
+                this.addEventListener("readystatechange", () => {
+                    if (this.readyState === XMLHttpRequest.DONE) active--;
+                });
                 send.call(this, body);
             };
         }"""

@@ -97,6 +97,7 @@ def exhaust_the_memory(services: Services) -> httpx.Response:
     """Upload an image while the worker may not allocate more."""
     worker, image = psutil.Process(services.changed.worker()), resized(1400, 1400)
     assert services.changed.upload(image).status_code == 200
+    time.sleep(0.5)  # the worker frees the image
     unlimited = worker.rlimit(psutil.RLIMIT_AS)
     worker.rlimit(psutil.RLIMIT_AS, (worker.memory_info().vms, unlimited[1]))
     try:
