@@ -1,6 +1,8 @@
 """Responses on their way to the client: headers, parts, and the errors of other frameworks."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -9,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving.errors import InvalidRequest
 from serving.parsing import UPLOAD_ENDPOINT
+from serving.response_sender import ResponseSender
 from serving.responses import error_response
 from tests.unit.asgi import Connection, Endpoint, post
 
@@ -100,3 +103,21 @@ async def test_a_streamed_response_ends_with_its_last_part() -> None:
         False,
     ]
     assert connection.body == b"ab"
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_the_response_to_a_disconnected_client_has_status_499_in_the_log(
+    has_begun: bool,
+) -> None:
+    """The outer middleware of BentoML requires a response, but no second one."""
+    request: Any = SimpleNamespace(reason=None, code="ok", request_id="0" * 16)
+    request.body = SimpleNamespace(is_whole=True)
+    request.begin_response = request.sent = lambda *_: None
+    connection = Connection([])
+    sender = ResponseSender(connection.send, request)
+    if has_begun:
+        await sender.send({"type": "http.response.start", "status": 200, "headers": []})
+    await sender.end_disconnected()
+    starts = [message for message in connection.sent if message["type"] == "http.response.start"]
+    assert [message["status"] for message in starts] == [200 if has_begun else 499]
+    assert sender.status == 499
