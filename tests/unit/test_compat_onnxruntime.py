@@ -18,7 +18,7 @@ def test_the_locked_version_passes() -> None:
 
 def test_a_missing_api_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compat_onnxruntime, "SharedArena", object)
-    with pytest.raises(MovedError, match="^onnxruntime .*arena"):
+    with pytest.raises(MovedError, match=r"^onnxruntime .*arena"):
         check()
 
 

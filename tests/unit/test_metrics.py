@@ -44,7 +44,7 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> list[prometheus_client.Collec
 
 
 def samples(text: str) -> Samples:
-    """Return the value of each series without the prefix, its labels in the order of their names."""
+    """Return the value of each series, its labels sorted by name, without the prefix."""
     found: Samples = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -9,5 +9,5 @@ from tests.support.environment import ROOT
 def test_the_data_are_those_of_pyproject() -> None:
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert ROOT == project.ROOT
-    assert (project.NAME, project.VERSION) == (stated["name"], stated["version"])
-    assert (project.DESCRIPTION, project.LICENSE) == (stated["description"], stated["license"])
+    assert (stated["name"], stated["version"]) == (project.NAME, project.VERSION)
+    assert (stated["description"], stated["license"]) == (project.DESCRIPTION, project.LICENSE)

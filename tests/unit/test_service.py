@@ -21,10 +21,9 @@ from serving.runtime import Runtime
 from tests.unit.asgi import Connection, post
 
 CUTOUT = Cutout(b"PNG", "image/png", 3, 4, Box(1, 2, 3, 4), 0.5, source_pixels=12)
-FORM = (
-    b'--b\r\nContent-Disposition: form-data; name="margin"\r\n\r\n5\r\n'
-    b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\nan image\r\n--b--\r\n'
-)
+HEAD = b"--b\r\nContent-Disposition: form-data; "
+FORM = HEAD + b'name="margin"\r\n\r\n5\r\n'
+FORM += HEAD + b'name="image"; filename="a"\r\n\r\nan image\r\n--b--\r\n'
 
 
 class Worker:
@@ -161,7 +160,7 @@ def test_the_worker_has_glibcs_settings() -> None:
 
 
 def test_a_model_that_is_not_stored_stops_the_start() -> None:
-    with pytest.raises(bentoml.exceptions.BentoMLException, match="u2netp:none .*make setup"):
+    with pytest.raises(bentoml.exceptions.BentoMLException, match=r"u2netp:none .*make setup"):
         service.StoredModel("u2netp:none").resolve()
 
 

@@ -70,5 +70,5 @@ def test_a_damaged_model_stops_the_start(model: tuple[Path, dict[str, str]]) -> 
 def test_rembgs_model_is_loaded_once_in_its_own_process(
     model: tuple[Path, dict[str, str]], checks: Path
 ) -> None:
-    with pytest.raises(StartupError, match="^no model isnet$"):
+    with pytest.raises(StartupError, match=r"^no model isnet$"):
         check_model(Settings(model="rembg:isnet"), *model)
