@@ -9,7 +9,7 @@ import pytest
 from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddleware
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat import MovedError
 from compat import bentoml as compat_bentoml
@@ -51,8 +51,10 @@ class Passed:
         self.paths.append(scope.get("path", scope["type"]))
 
 
-async def nothing(*_: Any) -> None:
-    """Receive or send nothing."""
+async def call(middleware: type, app: ASGIApp, **scope: str) -> None:
+    """Call a middleware around `app`, without BentoML's settings for it."""
+    unused: Any = None
+    await middleware.__call__(SimpleNamespace(app=app), scope, unused, unused)
 
 
 async def test_a_disabled_timeout_starts_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +64,7 @@ async def test_a_disabled_timeout_starts_no_timer(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(
         asyncio.get_running_loop(), "call_at", lambda *timer, **_: timers.append(timer)
     )
-    middleware: Any = SimpleNamespace(app=app)
-    await TimeoutMiddleware.__call__(middleware, {"type": "http", "path": "/"}, nothing, nothing)  # type: ignore[arg-type]
+    await call(TimeoutMiddleware, app, type="http", path="/")
     assert (app.paths, timers) == (["/"], [])
 
 
@@ -76,18 +77,16 @@ async def test_only_the_given_paths_are_counted(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(RunnerTrafficMetricsMiddleware, "__call__", count)
     count_only({"/one"})
-    middleware: Any = SimpleNamespace(app=Passed())
-    for scope in ({"type": "http", "path": "/one"}, {"type": "http", "path": "/random"}):
-        await RunnerTrafficMetricsMiddleware.__call__(middleware, scope, nothing, nothing)  # type: ignore[arg-type]
-    await RunnerTrafficMetricsMiddleware.__call__(
-        middleware, {"type": "lifespan"}, nothing, nothing
-    )  # type: ignore[arg-type]
+    app = Passed()
+    await call(RunnerTrafficMetricsMiddleware, app, type="http", path="/one")
+    await call(RunnerTrafficMetricsMiddleware, app, type="http", path="/random")
+    await call(RunnerTrafficMetricsMiddleware, app, type="lifespan")
     assert counted == ["/one", "lifespan"]
-    assert middleware.app.paths == ["/one", "/random", "lifespan"]
+    assert app.paths == ["/one", "/random", "lifespan"]
 
 
 async def test_a_request_is_passed_to_the_method_unread() -> None:
-    class Input(ReadLater, bentoml.IODescriptor):
+    class Input(ReadLater, bentoml.IODescriptor):  # type: ignore[misc]
         """An input that BentoML would refuse: a field is missing."""
 
         field: int

@@ -61,7 +61,7 @@ def test_private_attributes_of_pillow_are_used_by_compat_only() -> None:
         """Return the names that a file uses as an attribute, a string or an import."""
         nodes = [*ast.walk(ast.parse(file.read_text()))]
         attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-        strings = {node.value for node in nodes if isinstance(node, ast.Constant)}
+        strings = {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
         aliases = {node.name for node in nodes if isinstance(node, ast.alias)}
         return (attributes | strings | aliases) & PRIVATE_ATTRIBUTES
 

@@ -55,7 +55,7 @@ async def test_a_request_has_one_log_line(log: list[dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/healthz", "/livez", "/readyz", "/metrics"])
 async def test_a_probe_is_logged_only_if_it_fails(path: str, log: list[dict[str, Any]]) -> None:
-    get = {"path": path, "method": "GET", "headers": []}
+    get: dict[str, Any] = {"path": path, "method": "GET", "headers": []}
     await post(Response("fine"), Connection([]), **get)
     assert log == []
     await post(respond_404, Connection([]), **get)

@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from serving import lifecycle, request_body
 from serving.parsing import UPLOAD_ENDPOINT
 from serving.runtime import Runtime
+from tests.unit import asgi
 from tests.unit.asgi import (
     BODY_LIMIT,
     Blocked,
@@ -17,7 +18,6 @@ from tests.unit.asgi import (
     Endpoint,
     post,
     read_and_respond,
-    read_and_wait,
     respond_404,
 )
 
@@ -55,7 +55,7 @@ async def test_a_request_that_no_endpoint_admits_cannot_send_a_body(path: str) -
 
 
 async def test_the_bytes_of_a_body_are_reserved() -> None:
-    runtime, endpoint = Runtime({}), Endpoint(read_and_wait)
+    runtime, endpoint = Runtime({}), Endpoint(asgi.read_and_wait)
     task = asyncio.create_task(post(endpoint, Connection([b"0" * 300] * 3), runtime))
     await endpoint.active()
     assert runtime.budget.held == 900

@@ -147,4 +147,4 @@ def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Settings().deadline = 7
+        setattr(Settings(), "deadline", 7)  # noqa: B010
