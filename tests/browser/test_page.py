@@ -70,6 +70,13 @@ TYPES = {
     "/": "text/html; charset=utf-8",
     "/page.css": "text/css; charset=utf-8",
     "/page.js": "text/javascript; charset=utf-8",
+    "/clipboard.js": "text/javascript; charset=utf-8",
+    "/code.js": "text/javascript; charset=utf-8",
+    "/dom.js": "text/javascript; charset=utf-8",
+    "/options.js": "text/javascript; charset=utf-8",
+    "/send.js": "text/javascript; charset=utf-8",
+    "/show.js": "text/javascript; charset=utf-8",
+    "/zip.js": "text/javascript; charset=utf-8",
     "/icon.svg": "image/svg+xml",
     "/sample.jpg": "image/jpeg",
     "/docs": "text/html; charset=utf-8",
@@ -180,7 +187,7 @@ def test_nothing_is_inline_and_nothing_is_elsewhere() -> None:
 
 def test_every_error_has_a_persons_words() -> None:
     block = re.search(
-        r"const ERRORS = \{\n(.*?)\n\};", (WEB / "page.js").read_text(), flags=re.DOTALL
+        r"const ERRORS = \{\n(.*?)\n\};", (WEB / "send.js").read_text(), flags=re.DOTALL
     )
     assert block is not None
     words = dict(re.findall(r'^  (\w+): "(.+)",$', block[1], flags=re.MULTILINE))
@@ -468,7 +475,7 @@ def test_a_url(open_page: Open, service: Server, source: Source) -> None:
         visit.settle()
         assert visit.download() == ("photo-cutout.png", expected)
         expect(page.locator("#said")).to_contain_text("photo.jpg: cut out,")
-        expect(page.locator("#note")).to_contain_text("asks nobody else")
+        expect(page.locator("#note")).to_contain_text("contacts only the service")
         expect(page.locator("#split")).to_be_hidden()
         page.click("#clear")
 
@@ -510,7 +517,7 @@ def test_every_option(open_page: Open, service: Server, photo: bytes) -> None:
         (lambda: page.get_by_label("Margin").fill("30"), {"margin": "30"}),
         (lambda: page.get_by_label("Background", exact=True).fill("#08f"), {"background": "#08f"}),
         (
-            lambda: page.get_by_label("Pick the background's colour").fill("#ff0080"),
+            lambda: page.get_by_label("Pick the background color").fill("#ff0080"),
             {"background": "#ff0080"},
         ),
         (lambda: page.get_by_label("WebP").check(), {"format": "webp"}),
@@ -656,20 +663,20 @@ def test_real_errors(open_page: Open, source: Source, photo: bytes, tmp_path: Pa
 
     (tmp_path / "large.bmp").write_bytes(bytes(21_000_000))
     files: dict[str, tuple[bytes | Path, str]] = {
-        "unsupported_image_type": (b"no picture", "not a kind of picture"),
+        "unsupported_image_type": (b"no picture", "not supported"),
         "image_corrupt": (photo[: len(photo) // 2], "damaged"),
         "empty_source": (b"", "empty"),
         "image_too_large": (encoded(Image.new("1", (6000, 6000))), "too many pixels"),
-        "no_subject_found": (encoded(Image.new("RGB", (64, 64), "red")), "Nothing stands out"),
+        "no_subject_found": (encoded(Image.new("RGB", (64, 64), "red")), "No subject was found"),
         "request_too_large": (tmp_path / "large.bmp", "too large"),
     }
     for code, (content, words) in files.items():
         visit.choose(content)
         assert_shown(code, words)
     urls = {
-        "source_http_error": (source.url("/missing"), "would not give it"),
-        "too_many_redirects": (source.url("/redirect/5"), "too many times"),
-        "unsupported_encoding": (source.url("/gzip"), "packed"),
+        "source_http_error": (source.url("/missing"), "responded with an error"),
+        "too_many_redirects": (source.url("/redirect/5"), "redirects too many times"),
+        "unsupported_encoding": (source.url("/gzip"), "compression"),
         "source_unreachable": (source.url("/short"), "could not be reached"),
         "source_timeout": (source.url("/slow"), "too long"),
         "url_not_allowed": ("http://10.0.0.1/photo.jpg", "public addresses"),
@@ -736,12 +743,12 @@ def test_no_answer_and_an_answer_of_somebody_else(open_page: Open, photo: bytes)
         visit.choose(photo)
         visit.settle()
         expect(page.locator("#failure-words")).to_have_text(
-            "Something answered, but not the service."
+            "The response did not come from the service."
         )
         expect(page.locator("#failure-detail")).to_have_text("Status 502.")
     with answering(page, lambda route: route.abort()):
         page.click("#again")
-        expect(page.locator("#failure-words")).to_contain_text("No answer came.")
+        expect(page.locator("#failure-words")).to_contain_text("The service did not respond.")
     page.click("#again")
     expect(page.locator("#download")).to_be_visible()
 
@@ -824,7 +831,7 @@ def test_a_key_is_asked_for_and_busy_is_tried_again(
     expect(page.locator("#key")).to_be_hidden()
     visit.choose(*[photo] * 4)
     visit.settle()
-    expect(page.locator("#failure-words")).to_have_text("This service asks for a key.")
+    expect(page.locator("#failure-words")).to_have_text("This service requires a key.")
     visit.assert_accessible()
     for key in ("wrong", "secret"):
         page.get_by_label("API key").fill(key)
@@ -869,7 +876,7 @@ def test_copying(open_page: Open, service: Server, photo: bytes) -> None:
     assert (np.asarray(Image.open(io.BytesIO(copied())))[..., 3] == expected[..., 3]).all()
     visit.redone(lambda: page.get_by_label("WebP").check())
     assert size(copied()) == expected.shape[1::-1]
-    page.get_by_label("Copy the Python call").click()
+    page.get_by_label("Copy the Python code").click()
     assert page.evaluate("navigator.clipboard.readText()") == page.locator("#python").inner_text()
 
 
@@ -985,5 +992,5 @@ def test_the_apis_documents(open_page: Open) -> None:
     health.get_by_text("Execute", exact=True).click()
     expect(health.locator(".live-responses-table")).to_contain_text('"status": "ok"')
     visit.shot("docs", full_page=False)
-    page.click("text=Try it on a picture")
+    page.click("text=Try it on an image")
     expect(page.locator("h1")).to_contain_text("Keep the subject.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import ROOT
-from tests.support.schemathesis_hooks import PICTURE_URL
+from tests.support.schemathesis_hooks import IMAGE_URL
 from tests.support.serving import Server
 from tests.support.source import Source
 
@@ -30,7 +30,7 @@ def test_it_finds_nothing(service: Server, source: Source, examples: int, tmp_pa
     hooks = {
         "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
         "PYTHONPATH": str(ROOT),
-        PICTURE_URL: source.url("/photo.jpg"),
+        IMAGE_URL: source.url("/photo.jpg"),
     }
     before = len(service.log_lines())
     result = subprocess.run(

@@ -44,7 +44,7 @@ def fail(*_, **__):
 
 async def ask(client):
     import pipeline.remove_background
-    pipeline.remove_background.select = fail
+    pipeline.remove_background.select_subject = fail
     response = await client.post("/remove-background/upload", files={"image": SAMPLE.read_bytes()})
     return [response.status_code, response.json()["code"], response.headers["X-BentoML-Request-ID"]]
 """
