@@ -36,8 +36,9 @@ test-latest:  ## Run the tests with the newest versions that pyproject.toml allo
 	  && git -C $$scratch diff --stat && TEST_DATA=$${TEST_DATA:-$(CURDIR)/../shared/data} $(MAKE) -C $$scratch test; \
 	  status=$$?; rm -rf $$scratch; exit $$status
 
-check: $(VENV)/dev.done  ## Run ruff and mypy --strict
+check: $(VENV)/dev.done  ## Run ruff, mypy --strict and deptry (every imported package is declared)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/deptry . --ignore DEP004 && $(BIN)/deptry compat pipeline serving --ignore DEP002
 
 fuzz: $(VENV)/dev.done setup  ## Decode mutated images (10 minutes; FUZZ="--minutes 60 --seed 7")
 	@$(BIN)/python -m tests.support.fuzz $(FUZZ)

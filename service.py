@@ -1,7 +1,7 @@
-"""The BentoML service: the model, the start, the stop and the API's methods.
+"""The BentoML service: the model, start and stop, and the API methods.
 
-The supervisor process imports this file too, so what is heavy (numpy, onnxruntime, the pipeline's steps) is imported by the
-worker, in `__init__`.
+The supervisor process imports this file too. NumPy, onnxruntime and the pipeline's steps need
+memory, so only the worker imports them, in `__init__`.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-import compat.bentoml
+from compat.bentoml import ReadLater, count_only, disable_timeouts
 from pipeline.errors import StartupError
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
 from pipeline.options import Options
@@ -59,40 +59,41 @@ _COUNTED_PATHS = PAGE_PATHS | {
     "/docs.json",
 }
 
-Picture = Annotated[bytes, bentoml.validators.ContentType("image/png")]
+ImageBytes = Annotated[bytes, bentoml.validators.ContentType("image/png")]
 
 
-class ByURL(compat.bentoml.ReadLater, URLRequest, bentoml.IODescriptor):
-    """The fields of POST /remove-background, for the OpenAPI document and BentoML's client."""
+class URLInput(ReadLater, URLRequest, bentoml.IODescriptor):
+    """The fields of POST /remove-background, for OpenAPI and BentoML's client."""
 
 
-class ByUpload(compat.bentoml.ReadLater, Options, bentoml.IODescriptor):
-    """The fields of POST /remove-background/upload, for the OpenAPI document and BentoML's client."""
+class UploadInput(ReadLater, Options, bentoml.IODescriptor):
+    """The fields of POST /remove-background/upload, for OpenAPI and BentoML's client."""
 
     image: Annotated[Path, bentoml.validators.ContentType("image/*")]
 
 
 async def health(_: Request) -> Response:
-    """GET /health."""
+    """Respond to GET /health."""
     return JSONResponse({"status": "ok"})
 
 
 @functools.cache
 def openapi_document() -> bytes:
-    """BentoML's OpenAPI document of this service, completed, as JSON."""
-    return json.dumps(complete(BackgroundRemover.openapi_spec.asdict(), runtime.settings)).encode()  # type: ignore[attr-defined]
+    """Return BentoML's OpenAPI document of this service, completed, as JSON."""
+    document = BackgroundRemover.openapi_spec.asdict()  # type: ignore[attr-defined]
+    return json.dumps(complete(document, runtime.settings)).encode()
 
 
 async def docs(_: Request) -> Response:
-    """GET /docs.json, which BentoML would answer with its own document."""
+    """Respond to GET /docs.json, in place of BentoML's own document."""
     return Response(openapi_document(), media_type="application/json")
 
 
 class StoredModel(bentoml.models.BentoModel):
-    """The model in BentoML's store; its absence is a sentence, not a search of BentoML's cloud."""
+    """The model in BentoML's store. BentoML itself would look for it in its cloud too."""
 
     def resolve(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the stored model. Raises BentoMLException if the store has none."""
+        """Return the stored model. Raises BentoMLException if there is none."""
         if self.stored is None:
             raise bentoml.exceptions.BentoMLException(
                 f"The model {self.tag} is not in BentoML's store: run `make setup`."
@@ -112,14 +113,17 @@ class StoredModel(bentoml.models.BentoModel):
     logging={"access": {"enabled": False}},
 )
 class BackgroundRemover:
-    """Cuts the main subject out of an image."""
+    """Removes the background of an image."""
 
     model = StoredModel(MODEL_TAG)
 
     @bentoml.on_deployment
     @staticmethod
     def check() -> None:
-        """Before any worker starts: the settings and the model are right, or the start stops with one sentence."""
+        """Check settings, libraries and model before any worker starts.
+
+        Raises BentoMLException with one sentence, which ends the start.
+        """
         configure_logging()
         try:
             check_libraries()
@@ -130,8 +134,8 @@ class BackgroundRemover:
             raise bentoml.exceptions.BentoMLException(str(exc)) from exc
 
     def __init__(self) -> None:
-        """Load the model once, and let it answer one image: only then is the service ready."""
-        # The worker alone pays for these.
+        """Load the model and process one image; after that, the service is ready."""
+        # Only the worker needs these.
         from pipeline.fetch.download import Downloader
         from pipeline.image.strips import Strips
         from pipeline.mask.segmenter import load_segmenter
@@ -159,11 +163,12 @@ class BackgroundRemover:
             SAMPLE.read_bytes(), Options(), timer=RequestTimer(deadline=float("inf"))
         )
         release_free_memory()
-        gc.freeze()  # what was imported stays: a full collection would walk it for 40 ms, in the middle of some request
+        # A full collection would take 40 ms of some request to visit all that was imported.
+        gc.freeze()
 
     @bentoml.on_startup
     async def watch(self) -> None:
-        """Drop connections that hold no request. On SIGTERM, refuse new work and finish what is active before the process ends."""
+        """Abort idle connections from now on. On SIGTERM, finish the active requests first."""
         runtime.connections.find_server()
         self._sweeping = asyncio.ensure_future(runtime.connections.sweep())
         end = signal.getsignal(signal.SIGTERM)
@@ -171,20 +176,22 @@ class BackgroundRemover:
 
     @bentoml.on_shutdown
     async def close(self) -> None:
-        """Close the downloads' connections, and leave the clients' alone."""
+        """Close the connections of downloads."""
         self._sweeping.cancel()
         await self._downloader.close()
 
-    @bentoml.api(route=URL_ENDPOINT, input_spec=ByURL)
-    async def remove_background(self, request: Request) -> Picture:
+    @bentoml.api(route=URL_ENDPOINT, input_spec=URLInput)
+    async def remove_background(self, request: Request) -> ImageBytes:
         """Cut out the main subject of the image at a URL."""
-        return await self._respond(request, URL_ENDPOINT, MAX_JSON_BYTES, self._read_url)  # type: ignore[return-value]
+        response = await self._respond(request, URL_ENDPOINT, MAX_JSON_BYTES, self._read_url)
+        return response  # type: ignore[return-value]
 
-    @bentoml.api(route=UPLOAD_ENDPOINT, input_spec=ByUpload)
-    async def remove_background_upload(self, request: Request) -> Picture:
+    @bentoml.api(route=UPLOAD_ENDPOINT, input_spec=UploadInput)
+    async def remove_background_upload(self, request: Request) -> ImageBytes:
         """Cut out the main subject of an uploaded image."""
         limit = runtime.settings.max_source_bytes + FORM_BYTES
-        return await self._respond(request, UPLOAD_ENDPOINT, limit, self._read_upload)  # type: ignore[return-value]
+        response = await self._respond(request, UPLOAD_ENDPOINT, limit, self._read_upload)
+        return response  # type: ignore[return-value]
 
     async def _respond(
         self,
@@ -193,7 +200,7 @@ class BackgroundRemover:
         max_body_bytes: int,
         read: Callable[[Request, Admission], Awaitable[tuple[bytes, Options]]],
     ) -> Response:
-        """One request from its admission to its response. Every error ends here."""
+        """Process one request from admission to response. Every error becomes a response here."""
         lifecycle = request_context.get()
         try:
             admission = lifecycle.admit(endpoint, max_body_bytes)
@@ -202,35 +209,35 @@ class BackgroundRemover:
             async with runtime.queue.turn(admission.timer.step("wait")) as turn:
                 cutout = await turn.run(work)
                 admission.reservation.begin_sending(len(cutout.content))
-            runtime.metrics.image(cutout.source_pixels)
+            runtime.metrics.count_image(cutout.source_pixels)
             lifecycle.code = OK
             return cutout_response(cutout, admission.timer.milliseconds)
         except ClientDisconnect:
-            return Response(status_code=499)  # the lifecycle knows why, and sends nothing of this
-        except Exception as fault:
-            error = to_error(fault)
+            return Response(status_code=499)  # never sent: the lifecycle has ended the request
+        except Exception as exc:
+            error = to_error(exc)
             lifecycle.code = error.code
             return error_response(error)
 
     async def _read_url(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
-        wanted = await read_url_request(request)
+        fields = await read_url_request(request)
         admission.reservation.release()
         with admission.timer.step("download"):
-            image = await self._downloader.download(wanted.image_url, admission.reservation.grow)
+            image = await self._downloader.download(fields.image_url, admission.reservation.grow)
         admission.reservation.complete()
-        return image, wanted
+        return image, fields
 
     async def _read_upload(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
         with admission.timer.step("receive"):
             return await read_upload(request, runtime.settings.max_source_bytes)
 
     async def __is_ready__(self) -> bool:
-        """Whether GET /readyz answers 200: not while the process ends."""
+        """Return whether GET /readyz responds with 200, which it does until SIGTERM."""
         return runtime.queue.is_open
 
-    async def __metrics__(self, of_bentoml: str) -> str:
-        """GET /metrics: what BentoML has counted for itself and for us, and our gauges."""
-        return of_bentoml + await runtime.metrics.now()
+    async def __metrics__(self, counted: str) -> str:
+        """Return the text of GET /metrics: all counters, as `counted` by BentoML, and gauges."""
+        return counted + await runtime.metrics.gauges()
 
     def _start_draining(self, end: Any) -> None:
         self._draining = asyncio.ensure_future(self._drain(end))
@@ -240,10 +247,10 @@ class BackgroundRemover:
         try:
             await runtime.queue.drain(runtime.settings.drain)
         finally:
-            runtime.connections.hurry()
+            runtime.connections.shorten_timeout()
             end(signal.SIGTERM, None)
 
 
-compat.bentoml.disable_timeouts()
-compat.bentoml.count_only(_COUNTED_PATHS)
+disable_timeouts()
+count_only(_COUNTED_PATHS)
 BackgroundRemover.add_asgi_middleware(create_middleware, runtime=runtime)  # type: ignore[attr-defined]

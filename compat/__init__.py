@@ -1,30 +1,35 @@
-"""Every use of a private API of a library, one file a library.
+"""Every use of a private API of a library, one file per library.
 
-Each has a `check`, run before the service starts, that raises MovedError when the library has moved.
+Each file has a `check`, which runs before the service starts and raises MovedError if a new version
+of the library has changed that API.
 
-    bentoml.py      timeouts and metrics that cannot be configured, the tracer, requests handed on unread
-    onnxruntime.py  an arena that can be shrunk
-    pillow.py       what decoders keep, and libwebp
-    starlette.py    an uploaded file, in memory
-    uvicorn.py      open connections
+    bentoml.py      disables timeouts, limits metrics, provides the tracer, passes requests unread
+    onnxruntime.py  a memory arena that sessions share and that can be shrunk
+    pillow.py       state of the decoders, and libwebp
+    starlette.py    forms whose file stays in memory
+    uvicorn.py      the open connections, to abort one
 
-Nothing else of the project is imported here.
+These modules import nothing else of the project.
 """
 
 from collections.abc import Callable, Mapping
 
 
 class MovedError(Exception):
-    """A library's private API is not where it was; the message is one sentence that names the library and its version."""
+    """A library lacks a private API. The message is one sentence that names library and version."""
 
     def __init__(self, library: str, version: str, what: str) -> None:
         super().__init__(
-            f"{library} {version} has moved what this service uses of it: {what}; install the locked version."
+            f"{library} {version} lacks a private API that this service uses: {what}; "
+            "install the locked version."
         )
 
 
 def require(library: str, version: str, probes: Mapping[str, Callable[[], bool]]) -> None:
-    """Raise MovedError for the first probe, named by what it looks for, that is false or fails."""
+    """Raise MovedError for the first probe that returns False or fails.
+
+    `probes` maps a description of each private API to the function that looks for it.
+    """
     for what, is_there in probes.items():
         try:
             fits = is_there()

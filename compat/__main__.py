@@ -1,4 +1,7 @@
-"""`python -m compat`: check what the supervisor must not import; exits with 1 and one sentence if a library has moved."""
+"""`python -m compat`: check the libraries that the supervisor must not import.
+
+Exits with status 1 and one sentence if a private API is missing.
+"""
 
 import sys
 

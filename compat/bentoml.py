@@ -1,4 +1,4 @@
-"""BentoML's private parts: timeouts and metrics that cannot be configured, the tracer, and requests handed on unread."""
+"""BentoML: disables timeouts, limits metrics, provides the tracer, passes requests unread."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -16,15 +16,15 @@ from compat import require
 
 
 class Unread(bentoml.IODescriptor):
-    """What BentoML hands to a method: the request as it came, for `serving.parsing` to read."""
+    """The argument that BentoML passes to an API method: the request, for `serving.parsing`."""
 
     request: Any
 
 
 class ReadLater:
-    """Keeps BentoML's parser away, which fetches a URL given for a file and answers faults in shapes of its own.
+    """Base class of input specs, before `bentoml.IODescriptor`, that bypasses BentoML's parser.
 
-    A base class of input specs, in front of `bentoml.IODescriptor`.
+    That parser would fetch a URL sent in place of a file, and has its own format of errors.
     """
 
     @classmethod
@@ -34,30 +34,31 @@ class ReadLater:
 
 
 def tracer(name: str) -> trace.Tracer:
-    """A tracer of the provider that BentoML's settings describe."""
+    """Return a tracer of the provider that BentoML's configuration describes."""
     made: trace.Tracer = BentoMLContainer.tracer_provider.get().get_tracer(name)
     return made
 
 
 def disable_timeouts() -> None:
-    """Take BentoML's timeout out of each request's way.
+    """Disable BentoML's timeout of requests, which its configuration cannot.
 
-    It sets a timer for each request and never cancels it: up to 11 KB of each request stay until it would have struck. Requests
-    have a deadline of their own, and BentoML cannot be told to have none.
+    BentoML starts a timer for each request and never cancels it, which keeps up to 11 KB per
+    request in memory until then. `serving.lifecycle` has a deadline of its own.
     """
 
-    async def hand_on(
+    async def pass_on(
         middleware: TimeoutMiddleware, scope: Scope, receive: Receive, send: Send
     ) -> None:
         await middleware.app(scope, receive, send)
 
-    TimeoutMiddleware.__call__ = hand_on  # type: ignore[assignment, method-assign]
+    TimeoutMiddleware.__call__ = pass_on  # type: ignore[assignment, method-assign]
 
 
 def count_only(paths: Collection[str]) -> None:
-    """Have BentoML's metrics count these paths alone.
+    """Make BentoML's metrics count requests of these paths only.
 
-    They keep a series for each path that was ever asked for, 22 KB each: probing random paths would exhaust the memory.
+    BentoML keeps 22 KB of series for each requested path: probing random paths would exhaust
+    memory.
     """
     count = RunnerTrafficMetricsMiddleware.__call__
 
@@ -73,7 +74,7 @@ def count_only(paths: Collection[str]) -> None:
 
 
 def check() -> None:
-    """Raise MovedError unless all of it is where it was."""
+    """Raise MovedError if a private API used here is missing."""
     require(
         "BentoML",
         bentoml.__version__,

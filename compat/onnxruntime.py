@@ -1,4 +1,4 @@
-"""onnxruntime's undocumented parts: an arena that sessions share and that can be shrunk, and its words for a failed allocation."""
+"""onnxruntime: a memory arena that sessions share and that can be shrunk, out-of-memory errors."""
 
 import functools
 import os
@@ -7,20 +7,22 @@ import numpy as np
 
 from compat import require
 
-# onnxruntime collects usage for its makers unless it is told not to before it is imported.
+# onnxruntime collects usage data unless this is set before it is imported.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
-# An ONNX graph of one node, y = Identity(x), for one float: a run of it gives onnxruntime the occasion to shrink its arena.
+# An ONNX graph of one node, y = Identity(x), for one float. onnxruntime shrinks its arena only at
+# the end of a run, and this is the cheapest run.
 _IDENTITY = (
-    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01g'
+    b"Z\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01"
     b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
 )
 
 
 class SharedArena:
-    """The memory that inferences work in: one arena for every session of the process, so that one of them can shrink it."""
+    """The memory of inferences: one arena for all sessions of the process."""
 
     def __init__(self) -> None:
         _register_arena()
@@ -31,15 +33,16 @@ class SharedArena:
         self._shrink.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def shrink(self) -> None:
-        """Give what no inference uses back to the allocator."""
+        """Return memory that no inference uses to the allocator."""
         self._identity.run(None, {"x": np.zeros(1, np.float32)}, self._shrink)
 
 
 @functools.cache
 def _register_arena() -> None:
-    """Register the arena, which a process can do once.
+    """Register the arena. A process can do this only once.
 
-    It grows by what is asked for; onnxruntime's default doubles, and keeps what nobody uses.
+    The arena grows by the requested size (strategy 1). By default it would double, and keep memory
+    that is never used.
     """
     cpu = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
@@ -50,23 +53,24 @@ def _register_arena() -> None:
 
 
 def session_options(threads: int) -> onnxruntime.SessionOptions:
-    """The options of a session in the shared arena, with `threads` for one inference."""
+    """Return the options of a session in the shared arena, with `threads` per inference."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # A planned block for all activations and the re-use of buffers by plan both hold memory past its use: without them an
-    # inference takes 93 MB instead of 194 and 121, in the same time.
+    # Both options hold memory longer than it is used. Without them an inference takes 93 MB instead
+    # of 194 (pattern) or 121 (reuse), in the same time.
     options.enable_mem_pattern = False
     options.enable_mem_reuse = False
     options.add_session_config_entry("session.use_env_allocators", "1")
-    # Threads may spin while they wait for one another, 3 % of the time, but not between inferences: the processor is wanted then.
+    # Let threads spin while they wait for each other, which saves 3 % of the time, but not between
+    # inferences, when other steps need the processor.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
     return options
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an inference failed because it could not allocate: its exceptions have no class for it."""
+    """Return whether an inference ran out of memory: onnxruntime has no exception class for it."""
     return "alloc" in str(error).lower()
 
 

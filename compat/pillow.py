@@ -1,7 +1,8 @@
-"""Pillow's private attributes, and the libwebp inside its `_webp` module.
+"""Pillow: private attributes of its images, and the libwebp inside its `_webp` module.
 
-Pillow reads every WebP as an animation, whose decoder keeps two canvases beside the result and its copy: 16 bytes per pixel where
-4 are enough. Pillow carries libwebp, so its functions are looked up in Pillow's own module and nothing more needs to be installed.
+Pillow reads every WebP as an animation, with two canvases besides the result and its copy: 16 bytes
+per pixel where 4 are enough. Its `_webp` module contains libwebp, so this calls libwebp's functions
+there instead of installing another copy.
 """
 
 import ctypes
@@ -18,49 +19,59 @@ from compat import require
 
 
 def limit_png_text(most_bytes: int) -> None:
-    """Have Pillow refuse a PNG whose texts unpack to more than `most_bytes` in all."""
+    """Make Pillow refuse a PNG whose text chunks unpack to more than `most_bytes` together."""
     PngImagePlugin.MAX_TEXT_MEMORY = most_bytes
 
 
 def set_warnings() -> None:
-    """Turn Pillow's warning of too many pixels into an error, and silence its warnings about the content of files.
+    """Turn Pillow's warning of too many pixels into an error, and ignore its other warnings.
 
-    Python keeps the text of each warning it has shown for ever, and those texts quote the client's file.
+    Python keeps the text of each warning that it has shown, and those texts quote the client's
+    file.
     """
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
 
 
 def jpeg_samplings(image: Image.Image) -> list[int]:
-    """Samples per unit of each component of an opened JPEG: its horizontal factor times its vertical one (ITU-T T.81, A.1.1)."""
+    """Return the samples per unit of each component of an opened JPEG.
+
+    That is the horizontal sampling factor times the vertical one (ITU-T T.81, A.1.1).
+    """
     return [across * down for _, across, down, _ in vars(image)["layer"]]
 
 
 def tiff_tags(image: Image.Image) -> Mapping[int, Any]:
-    """The tags of an opened TIFF's first directory; of a tag that stands there twice, the first that Pillow can read."""
+    """Return the tags of an opened TIFF's first directory.
+
+    If a tag occurs twice, the first that Pillow can read counts.
+    """
     tags: Mapping[int, Any] = vars(image)["tag_v2"]
     return tags
 
 
 def is_read_by_libtiff(image: Image.Image) -> bool:
-    """Whether libtiff unpacks an opened TIFF; Pillow itself reads what is not compressed, row by row."""
+    """Return whether libtiff decodes an opened TIFF. Pillow reads uncompressed rows itself."""
     return any(tile.codec_name == "libtiff" for tile in vars(image)["tile"])
 
 
 def drop_avif_decoder(image: Image.Image) -> None:
-    """Let go of a loaded AVIF's decoder, which holds the frame once more."""
+    """Free the decoder of a loaded AVIF, which holds a second copy of the frame."""
     vars(image).pop("_decoder", None)
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a WebP's first frame, or None if libwebp finds no bitstream."""
+    """Return width and height of a WebP's first frame, or None if there is no bitstream."""
     width, height = ctypes.c_int(), ctypes.c_int()
     found = _libwebp().WebPGetInfo(data, len(data), ctypes.byref(width), ctypes.byref(height))
     return (width.value, height.value) if found else None
 
 
 def decode_webp_into(data: bytes, pixels: bytearray, start: int, stride: int) -> bool:
-    """Decode a still WebP as RGBA into `pixels` from `start`, `stride` bytes a row. False if the bitstream is damaged."""
+    """Decode a still WebP as RGBA into `pixels` from `start`, `stride` bytes per row.
+
+    Return False if the bitstream is damaged.
+    """
     buffer = (ctypes.c_char * (len(pixels) - start)).from_buffer(pixels, start)
     return bool(_libwebp().WebPDecodeRGBAInto(data, len(data), buffer, len(buffer), stride))
 
@@ -85,7 +96,7 @@ def _libwebp() -> ctypes.CDLL:
 
 
 def check() -> None:
-    """Use each private API on an image of a few pixels. Raises MovedError."""
+    """Use each private API on an image of two pixels. Raises MovedError."""
     require("Pillow", PIL.__version__, _PROBES)
 
 

@@ -1,4 +1,4 @@
-"""Starlette's private parts: an uploaded file, in memory."""
+"""Starlette: forms whose file stays in memory."""
 
 import io
 from collections.abc import AsyncGenerator
@@ -12,7 +12,10 @@ from compat import MovedError, require
 
 
 class FormReader:
-    """Reads a form with one file. The file stays in memory, where it is counted: a container's /tmp may be memory too."""
+    """Reads a form with one file, which stays in memory.
+
+    `serving.memory_budget` counts it there. A file in /tmp could be memory too, uncounted.
+    """
 
     def __init__(
         self,
@@ -29,12 +32,15 @@ class FormReader:
         self._parser.spool_max_size = max_file_bytes
 
     async def read(self) -> FormData:
-        """Parse the whole form. Raises MultiPartException, LookupError or ValueError if it is none."""
+        """Parse the form. Raises MultiPartException, LookupError or ValueError if it is invalid."""
         return await self._parser.parse()
 
 
 def content(file: UploadFile) -> bytes:
-    """The bytes of a file that FormReader has read, without a second copy: `read` would make one. Raises MovedError."""
+    """Return the bytes of a file read by FormReader, without the copy that `read` would make.
+
+    Raises MovedError.
+    """
     spooled = file.file
     buffer = getattr(spooled, "_file", None)
     if not isinstance(spooled, SpooledTemporaryFile) or not isinstance(buffer, io.BytesIO):
@@ -43,7 +49,7 @@ def content(file: UploadFile) -> bytes:
 
 
 def check() -> None:
-    """Raise MovedError unless a file is kept in memory, up to the size that is asked for."""
+    """Raise MovedError unless Starlette keeps a file up to a given size in memory."""
     require(
         "Starlette",
         starlette.__version__,

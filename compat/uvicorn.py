@@ -1,8 +1,8 @@
-"""uvicorn's private parts: its open connections, for what ASGI has no word for, dropping one.
+"""uvicorn: the open connections, to abort one, which ASGI cannot.
 
-A client that does not read keeps its connection, what the server has yet to send, and the stop of the process, for as long as it
-likes, since closing a connection waits until all has been sent. A client that sends no request, or half of its headers, keeps its
-connection as long.
+Closing a connection waits until everything has been sent. A client that does not read would
+therefore keep its connection, its response and the ending process alive for any time. So would a
+client that sends no request, or half of its headers.
 """
 
 import asyncio
@@ -24,13 +24,14 @@ from uvicorn.server import ServerState
 
 from compat import require
 
-# How long a connection may be open with no request under way on it, in seconds; uvicorn closes those that had one after 5.
+# How long a connection may stay open without an active request, in seconds. uvicorn closes a
+# connection 5 s after a response; this is for connections that never had a request.
 IDLE_TIMEOUT = 10.0
 _SWEEP_SECONDS = 1.0
 
 _LOGGER = logging.getLogger("background_remover")
 
-# socket(7): linger, for 0 seconds. Closing then resets the connection, and the kernel drops what was not read.
+# SO_LINGER for 0 seconds (socket(7)): closing resets the connection and discards unsent data.
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -40,61 +41,60 @@ class Connections:
     def __init__(self) -> None:
         self._server: uvicorn.Server | None = None
         self._timeout = IDLE_TIMEOUT
-        # Of each connection that is idle: since when, and after which request.
+        # For each idle connection: since when, and after which request.
         self._idle: dict[Any, tuple[float, weakref.ref[Any] | None]] = {}
 
     def find_server(self) -> None:
-        """Remember the running server: SIGTERM is handled by a method of its. Without a server (in tests) there is none."""
+        """Find the running server by its SIGTERM handler. Tests may run without a server."""
         server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
         self._server = server if isinstance(server, uvicorn.Server) else None
 
-    def hurry(self) -> None:
-        """The server ends, and waits until every connection is closed: who has not read the end of a response has a second more."""
+    def shorten_timeout(self) -> None:
+        """Give idle clients 1 s instead of 10: the ending server waits for their connections."""
         self._timeout = 1.0
 
     def abort(self, scope: Scope) -> None:
-        """Drop the connection of a request, and what it has not been sent."""
+        """Abort the connection of a request, and discard unsent data."""
         for connection in self._open():
             if connection.cycle is not None and connection.cycle.scope is scope:
-                _drop(connection)
+                _abort(connection)
 
     async def sweep(self) -> None:
-        """For ever, drop the connections on which there has been no request for too long."""
+        """Abort idle connections every second, forever."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             try:
                 self.drop_idle(time.monotonic())
             except Exception:
-                _LOGGER.exception("The sweep of idle connections failed; it goes on")
+                _LOGGER.exception("Aborting idle connections failed; trying again")
 
     def drop_idle(self, now: float) -> None:
-        """Drop the connections that are idle at `now` and have been so, after the same request, for the whole timeout."""
+        """Abort the connections without a request since the timeout before `now` (monotonic)."""
         idle: dict[Any, tuple[float, weakref.ref[Any] | None]] = {}
         for connection in self._open():
             cycle = connection.cycle
             if cycle is not None and not cycle.response_complete:
                 continue
             since, after = self._idle.get(connection, (now, None))
-            if cycle is not (
-                after() if after is not None else None
-            ):  # there has been another request since
+            if cycle is not (after() if after is not None else None):  # a later request has ended
                 since = now
             idle[connection] = since, None if cycle is None else weakref.ref(cycle)
         self._idle = idle
         for connection, (since, _) in idle.items():
             if now - since >= self._timeout:
-                _drop(connection)
+                _abort(connection)
 
     def _open(self) -> list[Any]:
-        """uvicorn's protocols for HTTP/1.1: each has its `transport`, and the `cycle` of its last request, or None."""
-        return (
-            [one for one in self._server.server_state.connections if hasattr(one, "cycle")]
-            if self._server
-            else []
-        )
+        """Return uvicorn's HTTP/1.1 protocols.
+
+        Each has a `transport`, and the `cycle` of its last request or None.
+        """
+        if self._server is None:
+            return []
+        return [one for one in self._server.server_state.connections if hasattr(one, "cycle")]
 
 
-def _drop(connection: Any) -> None:
+def _abort(connection: Any) -> None:
     with contextlib.suppress(OSError):  # it may be closed already
         connection.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, _RESET
@@ -103,7 +103,7 @@ def _drop(connection: Any) -> None:
 
 
 def check() -> None:
-    """Raise MovedError unless connections are told as they were."""
+    """Raise MovedError if a private API used here is missing."""
     require(
         "uvicorn",
         uvicorn.__version__,
@@ -122,5 +122,6 @@ def check() -> None:
 
 
 def _attributes(of: type) -> set[str]:
-    """The names that a class's initialiser gives values to."""
-    return set(re.findall(r"self\.(\w+)(?::[^=]+)? = ", inspect.getsource(of.__init__)))  # type: ignore[misc]
+    """Return the names of the attributes that `__init__` of a class sets."""
+    source = inspect.getsource(of.__init__)  # type: ignore[misc]
+    return set(re.findall(r"self\.(\w+)(?::[^=]+)? = ", source))

@@ -1,4 +1,7 @@
-"""Lock the dependencies of pyproject.toml: one file a purpose, for every platform, with hashes and no index address."""
+"""Lock the dependencies of pyproject.toml: hashes, every platform, no index addresses.
+
+There is one file per purpose: serve (the image), setup, rembg, dev, and peer.
+"""
 
 import subprocess
 import sys
@@ -6,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-# The largest first: the others are constrained to its versions, so that all the files agree.
+# The file with most packages comes first. It constrains the others, so that all versions agree.
 EXTRAS = {
     "dev": ("setup", "rembg", "dev"),
     "rembg": ("setup", "rembg"),
@@ -14,47 +17,33 @@ EXTRAS = {
     "serve": (),
 }
 
-
-# What `make bench` measures beside, in an environment of its own: its server pins another uvicorn than BentoML wants.
+# rembg's server, the peer of `make bench`. It runs in its own environment, because it pins another
+# version of uvicorn than BentoML needs.
 PEER = "rembg[cpu,cli]==2.0.86"
+
+_OPTIONS = [
+    "--universal",
+    "--python-version=3.11",
+    "--generate-hashes",
+    "--no-annotate",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--quiet",
+]
 
 
 def lock(name: str, source: list[str], options: list[str], requirements: str = "") -> None:
-    """Write requirements/<name>.txt from `source`, or from `requirements` where that is standard input ("-")."""
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        *source,
-        "--universal",
-        "--python-version",
-        "3.11",
-    ]
-    command += [
-        "--generate-hashes",
-        "--no-annotate",
-        "--quiet",
-        "--custom-compile-command",
-        "make lock",
-    ]
-    command += [
-        "--no-emit-index-url",
-        "--no-emit-find-links",
-        "--output-file",
-        f"requirements/{name}.txt",
-    ]
+    """Write requirements/<name>.txt from the files `source`; "-" reads `requirements`."""
     print(f"lock: requirements/{name}.txt", flush=True)
-    subprocess.run([*command, *options], check=True, cwd=HERE.parent, input=requirements.encode())
+    output = ["--custom-compile-command", "make lock", "--output-file", f"requirements/{name}.txt"]
+    command = [sys.executable, "-m", "uv", "pip", "compile", *source, *_OPTIONS, *output, *options]
+    subprocess.run(command, check=True, cwd=HERE.parent, input=requirements.encode())
 
 
 if __name__ == "__main__":
     for name, extras in EXTRAS.items():
         source = ["pyproject.toml", *(part for extra in extras for part in ("--extra", extra))]
-        lock(
-            name,
-            source if name == "dev" else [*source, "--constraints", "requirements/dev.txt"],
-            sys.argv[1:],
-        )
+        if name != "dev":
+            source += ["--constraints", "requirements/dev.txt"]
+        lock(name, source, sys.argv[1:])
     lock("peer", ["-"], sys.argv[1:], PEER)

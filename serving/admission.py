@@ -1,7 +1,7 @@
 """Admission control, the single-worker executor, and draining.
 
-A request is active from its admission until its response has been sent. Work is active until its thread has really ended: a
-request that ends early leaves its running work behind, and that keeps its place.
+A request is active from its admission until its response has been sent. A request that ends early
+may leave its work running, because threads cannot be stopped: that work stays active until it ends.
 """
 
 import asyncio
@@ -20,21 +20,24 @@ T = TypeVar("T")
 
 
 class QueuedRequest(Protocol):
-    """What the queue knows of a request."""
+    """A request, as the queue sees it."""
 
     @property
     def holds_place(self) -> bool:
-        """Whether it counts as active; a request that was evicted does not."""
+        """Whether the request counts as active. An evicted request does not."""
 
     def shut_down(self) -> None:
-        """End it, because the process does."""
+        """End the request because the process ends."""
 
 
 class AdmissionQueue:
-    """The requests of one worker. All methods belong to the event loop's thread."""
+    """The requests of one worker. Call all methods in the event loop's thread."""
 
     def __init__(self, capacity: int, budget: MemoryBudget) -> None:
-        """At most `capacity` requests may be active; work begins only while `budget` has room for its response."""
+        """Admit at most `capacity` active requests.
+
+        Work starts only while `budget` has room for its response.
+        """
         self.capacity = capacity
         self._budget = budget
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="executor")
@@ -49,16 +52,19 @@ class AdmissionQueue:
 
     @property
     def active(self) -> int:
-        """How many requests are waiting or at work."""
+        """The number of requests that wait or are processed."""
         return sum(request.holds_place for request in self._requests) + self._abandoned
 
     @property
     def is_open(self) -> bool:
-        """Whether new requests are admitted, apart from the capacity."""
+        """Whether the queue admits requests, if it is not full."""
         return not self._is_closing
 
     def admit(self, request: QueuedRequest) -> None:
-        """Give a request a place, that of a stalled peer's if there is no other. Raises Busy or ShuttingDown."""
+        """Count a request as active. A full queue evicts a request of a stalled peer for it.
+
+        Raises Busy or ShuttingDown.
+        """
         if self._is_closing:
             raise ShuttingDown
         if self.active >= self.capacity and not self._budget.cut_off_slow_peer():
@@ -67,15 +73,15 @@ class AdmissionQueue:
         self._is_empty.clear()
 
     def leave(self, request: QueuedRequest) -> None:
-        """Take a request's place back. A request without one is none of the queue's business."""
+        """Stop counting a request as active. Requests that were never admitted are ignored."""
         self._requests.discard(request)
-        self._look_whether_empty()
+        self._update_is_empty()
 
     @asynccontextmanager
     async def turn(self, waiting: AbstractContextManager[None]) -> AsyncIterator["Turn"]:
-        """Hold the executor, after all that asked for it before; `waiting` is entered until then.
+        """Hold the executor, in the order of the calls. `waiting` is entered while this waits.
 
-        Cancelled while it waits, the work never starts.
+        If this is cancelled while it waits, the work never starts.
         """
         turn = Turn(self._executor, self._abandon)
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -93,7 +99,10 @@ class AdmissionQueue:
             self._next_turn()
 
     async def drain(self, grace: float) -> None:
-        """Admit nobody any more; return once all have left, or have been shut down after `grace` seconds."""
+        """Admit no more requests, and wait until all have ended.
+
+        After `grace` seconds, shut the remaining ones down and return.
+        """
         self._is_closing = True
         try:
             async with asyncio.timeout(grace):
@@ -103,13 +112,13 @@ class AdmissionQueue:
                 request.shut_down()
 
     def _next_turn(self) -> None:
-        """Give the executor to the first that waits for it, once it is free and there is room for a response."""
+        """Give the executor to the first waiting request, if it is free and memory allows."""
         if self._turns and not self._executor_is_taken and self._budget.has_room_for_a_response:
             self._executor_is_taken = True
             self._turns.popleft().set_result(None)
 
     async def _wait_for(self, place: asyncio.Future[None]) -> None:
-        """Return once it is this place's turn; meanwhile see that responses which nobody reads do not hold it up."""
+        """Wait for the turn of `place`. Evict slow clients whose responses leave no memory."""
         short_since: float | None = None
         while not place.done():
             if self._budget.has_room_for_a_response:
@@ -122,25 +131,25 @@ class AdmissionQueue:
             await asyncio.wait({place}, timeout=LOOK_SECONDS)
 
     def _abandon(self, job: Future[Any]) -> None:
-        """Keep the executor and a place for work that goes on though its request has ended."""
+        """Count work that goes on after the end of its request as active until it ends."""
         loop = asyncio.get_running_loop()
         self._abandoned += 1
         self._is_empty.clear()
-        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._abandoned_has_ended))
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._end_abandoned))
 
-    def _abandoned_has_ended(self) -> None:
+    def _end_abandoned(self) -> None:
         self._abandoned -= 1
         self._executor_is_taken = False
         self._next_turn()
-        self._look_whether_empty()
+        self._update_is_empty()
 
-    def _look_whether_empty(self) -> None:
+    def _update_is_empty(self) -> None:
         if not self._requests and not self._abandoned:
             self._is_empty.set()
 
 
 class Turn:
-    """The executor, in the hands of one request."""
+    """The right of one request to use the executor."""
 
     def __init__(
         self, executor: ThreadPoolExecutor, abandon: Callable[[Future[Any]], None]
@@ -150,7 +159,10 @@ class Turn:
         self.is_abandoned = False
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in the executor, in this request's context. Cancelled, it ends unheard."""
+        """Run `work` in the executor, in this request's context.
+
+        If this is cancelled, the work goes on and its result is dropped.
+        """
         job = self._executor.submit(contextvars.copy_context().run, work)
         try:
             return await asyncio.wrap_future(job)
@@ -160,6 +172,6 @@ class Turn:
                 self._abandon(job)
             raise
         finally:
-            # The job holds the work's exception, whose traceback holds this frame, and the work's with its image: a cycle that
-            # Python may collect many images later.
+            # The job refers to the exception, whose traceback refers to this frame and to the
+            # frames of the work with their image: a cycle that would keep the image in memory.
             del job

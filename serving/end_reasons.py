@@ -1,4 +1,4 @@
-"""Why a request may end early, and what each reason means for the response, the log line and the metric."""
+"""Why a request may end early: the response, the log code and the metric of each reason."""
 
 import enum
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pipeline.errors import BackgroundRemovalError, DeadlineExceeded, SourceTimeout
 from serving.errors import Busy, RequestTooLarge, ShuttingDown
 
-# Codes of the log and the metrics that no error has.
+# Codes in the log and the metrics, besides the codes of errors.
 OK, CLIENT_LEFT, CLIENT_TOO_SLOW = "ok", "client_left", "client_too_slow"
 
 
 class EndReason(enum.Enum):
-    """Why a request ends before its response has been sent."""
+    """Why a request ends before all of its response has been sent."""
 
     DEADLINE = enum.auto()
     SHUTTING_DOWN = enum.auto()
@@ -24,10 +24,11 @@ class EndReason(enum.Enum):
 
 @dataclass(frozen=True)
 class Ending:
-    """What a reason means.
+    """What a reason does.
 
-    `error` is sent unless a response is under way: that one is broken off, as it would end as if it were whole. None sends nothing.
-    `code` stands in the log line and the metric instead of the error's own.
+    `error` is the response, or None to send nothing. If another response has begun, its connection
+    is aborted instead: closed normally, the response could look complete. `code` is for the log
+    line and the metric.
     """
 
     error: type[BackgroundRemovalError] | None

@@ -1,4 +1,4 @@
-"""What can be wrong with a request, apart from its image: errors that only HTTP knows.
+"""Errors that only HTTP knows: what can be wrong with a request, apart from its image.
 
 BackgroundRemovalError
 ├── InvalidRequest          invalid_request

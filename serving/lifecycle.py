@@ -1,9 +1,9 @@
-"""One request, from its first byte to its last: the only owner of its deadline, its end and the reason for it.
+"""One request, from first byte to last. Only this module sets its deadline and ends it early.
 
-admit      the API method that serves it asks for a place, a deadline and the right to read the body
-run        the app answers, until it is done or `end` is called
-end        a reason ends it early: its deadline, the client, a slow peer, the process. The first reason counts, and
-           `end_reasons.py` says what it means for the response, the log line and the metric
+admit   called by the API method: checks the key, the size and the queue, starts the deadline
+run     runs the app until it has responded or `end` is called
+end     ends the request early: its deadline, the client, a slow peer or the process. The first
+        reason counts; `end_reasons.py` maps it to response, log line and metric
 """
 
 import asyncio
@@ -31,34 +31,35 @@ from serving.tracing import current_request_id, step_recorder
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
-# A client that takes longer than this to read its response is cut off: until then the response stays in memory.
+# A client must read its response within this many seconds. Until then it stays in memory.
 WRITE_TIMEOUT = 60.0
-# And so for an error, which is small, or for the end of a response: seconds.
+# The same for an error, which is small, and for the last part of a response.
 ERROR_WRITE_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
 class Admission:
-    """What a request has once it is admitted: its time and its share of the memory."""
+    """An admitted request's deadline and memory."""
 
     timer: RequestTimer
     reservation: Reservation
 
 
 class RequestLifecycle:
-    """One request and its response. All methods belong to the event loop's thread."""
+    """One request and its response. Call all methods in the event loop's thread."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, runtime: "Runtime") -> None:
         self.scope = scope
         self.headers = Headers(scope=scope)
         self.started = time.monotonic()
         self.request_id = current_request_id()
-        # For the log line and the metric: what admitted the request, and what it came to.
+        # For the log line and the metric: the endpoint that admitted the request, and the result.
         self.endpoint: str | None = None
         self.code: str | None = None
         self.admission: Admission | None = None
         self.reason: EndReason | None = None
-        # They refer back by a proxy: a cycle would keep each request until Python looks for cycles, thousands of requests later.
+        # These refer back by a proxy. A cycle would keep every request in memory until Python
+        # collects cycles, thousands of requests later.
         self.body = RequestBody(receive, self.headers, weakref.proxy(self))
         self.response = ResponseSender(send, weakref.proxy(self))
         self._runtime = runtime
@@ -69,13 +70,13 @@ class RequestLifecycle:
 
     @property
     def holds_place(self) -> bool:
-        """Whether it counts as active."""
+        """Whether the request counts as active."""
         return not self._is_evicted
 
     def admit(self, endpoint: str, max_body_bytes: int) -> Admission:
-        """Let the request in, as one of `endpoint`. A request that no endpoint has let in cannot send a body.
+        """Admit the request to `endpoint`. Without admission, a request cannot send a body.
 
-        Raises Unauthorized, Busy, ShuttingDown, or RequestTooLarge for a body that is declared larger.
+        Raises Unauthorized, Busy, ShuttingDown, or RequestTooLarge if its Content-Length is larger.
         """
         runtime = self._runtime
         self.endpoint = endpoint
@@ -89,14 +90,14 @@ class RequestLifecycle:
         return self.admission
 
     def end(self, reason: EndReason, error: BackgroundRemovalError | None = None) -> None:
-        """End the request early; `error` says more than the reason's own. Nothing happens where it has ended already."""
+        """End the request early, unless it has ended. `error` replaces the reason's own error."""
         if self.reason is not None or self._app_timeout is None or self.response.is_complete:
             return
         self.reason, self._error = reason, error
         self._app_timeout.reschedule(asyncio.get_running_loop().time())
 
     def evict(self) -> None:
-        """End the request, because others need what it holds and its peer is slow."""
+        """End the request because its peer is slow and others need its memory or place."""
         self._is_evicted = True
         if self.response.status is not None:
             self.end(EndReason.SLOW_READER)
@@ -104,23 +105,23 @@ class RequestLifecycle:
             self.end(EndReason.SLOW_SOURCE if self.body.is_read else EndReason.SLOW_SENDER)
 
     def shut_down(self) -> None:
-        """End the request, because the process ends."""
+        """End the request because the process ends."""
         self.end(EndReason.SHUTTING_DOWN)
 
     def begin_response(self) -> None:
-        """From now on, what counts is how fast the client reads."""
+        """Replace the deadline by the time that the client has to read the response."""
         if self._app_timeout is not None:
             self._end_at(time.monotonic() + WRITE_TIMEOUT, EndReason.SLOW_READER)
         if self.admission is not None:
             self.admission.reservation.ensure_sending()
 
     def sent(self, size: int) -> None:
-        """The client has taken `size` bytes of the response."""
+        """Count `size` bytes of the response that the client has taken."""
         if self.admission is not None:
             self.admission.reservation.sent(size)
 
     async def run(self, app: ASGIApp) -> None:
-        """Have the app respond, to its end or to the reason that ends it early; then see that the client knows."""
+        """Run the app until it has responded or the request ends early; then send the error."""
         error: BackgroundRemovalError | None = None
         try:
             async with asyncio.timeout(None) as self._app_timeout:
@@ -128,20 +129,20 @@ class RequestLifecycle:
         except Exception as exc:
             error = to_error(exc) if self.reason is None else None
         finally:
-            self._let_go()
+            self._release()
         if not self.response.is_complete:
             async with self._bounded():
                 await self._send_ending(error)
 
     async def linger(self) -> None:
-        """Let a client that is still sending see its response, which was held open for it."""
+        """Read on, and end a response that was held open for a client that is still sending."""
         if self.response.is_held_open:
-            await self.body.drop_the_rest()
+            await self.body.discard_rest()
             async with self._bounded():
                 await self.response.end()
 
-    def _let_go(self) -> None:
-        """Give back all that the request held: what is still to be sent is an error, and needs nothing."""
+    def _release(self) -> None:
+        """Release memory, place and timers. At most an error remains to be sent."""
         self._app_timeout = None
         self.body.stop_watching()
         if self._timer is not None:
@@ -151,12 +152,12 @@ class RequestLifecycle:
         self._runtime.queue.leave(self)
 
     async def _send_ending(self, error: BackgroundRemovalError | None) -> None:
-        """Send the error of the reason, or `error`. A response that is under way is broken off: it would seem to be whole."""
+        """Send the reason's error, or `error`. Abort a response that has begun."""
         ending = ENDINGS.get(self.reason) if self.reason is not None else None
         if ending is not None:
             error = self._error or (ending.error() if ending.error is not None else None)
         if self.reason is EndReason.CLIENT_LEFT:
-            await self.response.send_to_nobody()
+            await self.response.end_disconnected()
         elif error is not None and self.response.status is None:
             await self.response.send_error(error)
         else:
@@ -165,7 +166,7 @@ class RequestLifecycle:
 
     @asynccontextmanager
     async def _bounded(self) -> AsyncIterator[None]:
-        """Drop the connection of a client that does not take what little is left to send."""
+        """Abort the connection if the client does not read the rest in time."""
         try:
             async with asyncio.timeout(ERROR_WRITE_TIMEOUT):
                 yield
@@ -175,9 +176,10 @@ class RequestLifecycle:
     def _end_at(self, when: float, reason: EndReason) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # In no context: a loop may keep a cancelled timer till its time, and with it what the request's context holds.
+        # In an empty context: the event loop may keep a canceled timer until its time, and with the
+        # timer everything in its context.
         self._timer = asyncio.get_running_loop().call_at(when, self.end, reason, context=Context())
 
 
-# The request that this code runs for.
+# The current request.
 request_context: ContextVar[RequestLifecycle] = ContextVar("request")

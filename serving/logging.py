@@ -1,65 +1,68 @@
-"""The log: one JSON object a line, on standard output."""
+"""The log: one JSON object per line, on standard output."""
 
-import json
 import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from pythonjsonlogger.json import JsonFormatter
+
 LOGGER = logging.getLogger("background_remover")
 
-# The id of the request that this code runs for, in every record that is written meanwhile, whoever writes it.
+# The id of the current request, for every record that is written in its context.
 request_id_context: ContextVar[str | None] = ContextVar("request_id", default=None)
 
+# The warnings of these libraries are about a client's image, form or header and may quote it. The
+# client receives an error code for it.
+_LOGGERS_ABOUT_CLIENTS = ("PIL", "python_multipart", "opentelemetry.baggage", "opentelemetry.trace")
 
-# What these libraries warn of is a client's image, form or header: it has its code, and their words may quote it.
-_ABOUT_CLIENTS = ("PIL", "python_multipart", "opentelemetry.baggage", "opentelemetry.trace")
 
+class JSONFormatter(JsonFormatter):
+    """Formats a record as a JSON object in ASCII.
 
-class JSONFormatter(logging.Formatter):
-    """`time`, `level`, `message` and, where there are any, `request_id`, the fields of `extra={"fields": {...}}` and a traceback.
-
-    A line is ASCII: a terminal obeys the control characters of a path or a message, also those beyond ASCII.
+    It has `time`, `level`, `message`, and if there are any: `request_id`, the fields of
+    `extra={"fields": {...}}` and `traceback`. ASCII, because terminals obey control characters in
+    a path or a message, including those beyond ASCII.
     """
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line of JSON."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        """Fill `log_data` from the record, whose formatted traceback is in `message_dict`."""
+        created = datetime.fromtimestamp(record.created, UTC)
+        log_data["time"] = created.isoformat(timespec="milliseconds")
+        log_data["level"] = record.levelname.lower()
+        log_data["message"] = record.getMessage()
         if (request_id := request_id_context.get()) is not None:
-            line["request_id"] = request_id
-        line |= getattr(record, "fields", {})
+            log_data["request_id"] = request_id
+        log_data |= getattr(record, "fields", {})
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line).replace("\x7f", "\\u007f")
+            log_data["traceback"] = message_dict["exc_info"]
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """Return `log_data` as JSON. DEL is the control character that JSON leaves as it is."""
+        return super().jsonify_log_record(log_data).replace("\x7f", "\\u007f")
 
 
 def configure_logging() -> None:
-    """Make every handler of the process write JSON, BentoML's own included."""
-    logging.captureWarnings(True)  # a warning on a line of its own would not be JSON
-    for name in _ABOUT_CLIENTS:
+    """Make every handler of the process write JSON, including BentoML's."""
+    logging.captureWarnings(True)  # a warning printed by Python itself would not be JSON
+    for name in _LOGGERS_ABOUT_CLIENTS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    logging.getLogger("uvicorn.error").addFilter(_is_news)
-    loggers = [
-        logging.getLogger(),
-        *(logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus")),
-    ]
-    for logger in loggers[1:]:
-        logger.propagate = (
-            not logger.handlers
-        )  # BentoML gives them the root's handler too, and every line would come twice
+    logging.getLogger("uvicorn.error").addFilter(_is_not_aborted_response)
+    others = [logging.getLogger(name) for name in ("bentoml", "uvicorn.error", "circus")]
+    for logger in others:
+        # BentoML gives them the handler of the root logger too, which would write lines twice.
+        logger.propagate = not logger.handlers
     LOGGER.setLevel(logging.INFO)
     LOGGER.handlers = [*logging.getLogger("bentoml").handlers] or [logging.StreamHandler()]
+    LOGGER.propagate = False
     formatter = JSONFormatter()
-    for logger in (*loggers, LOGGER):
+    for logger in (logging.getLogger(), *others, LOGGER):
         for handler in logger.handlers:
             handler.setFormatter(formatter)
-    LOGGER.propagate = False
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    # A response that is broken off has its line from the middleware; uvicorn calls it an error.
+def _is_not_aborted_response(record: logging.LogRecord) -> bool:
+    # The middleware logs an aborted response; uvicorn would log it once more, as an error.
     return not record.getMessage().startswith("ASGI callable returned without ")

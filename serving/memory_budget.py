@@ -1,8 +1,9 @@
-"""The bytes that requests hold: sources until their work, responses until their clients have read them.
+"""Bounds the bytes that requests hold: sources until they are processed, responses until sent.
 
-One bound stands on the sum. Without it sixteen requests could hold sixteen sources of 20 MB, and clients that read slowly as many
-responses as they like. Room is taken as bytes arrive, the oldest request first. Where it is short, slow peers pay: the client or
-the source that sends, or the client that reads, too slowly is cut off.
+Without this bound, sixteen requests could hold sixteen sources of 20 MB, and slow clients any
+number of responses. Requests reserve memory as bytes arrive, the oldest request first. If memory
+is short, slow peers are evicted: a client or a source that sends too slowly, or a client that reads
+too slowly.
 """
 
 import asyncio
@@ -10,30 +11,34 @@ import enum
 from collections.abc import Callable
 from time import monotonic
 
-# Chosen by measurement (`make bench BENCH="--only limit"`, sixteen images of 24 megapixels at once): the kernel's peak is 446 MB of
-# 512, and 468 with 24 MB, in the same time. Five photos of 12 megapixels (3 MB each) wait for the executor: it never waits for one.
+# In bytes, chosen with `make bench BENCH="--only limit"` (sixteen images of 24 megapixels at once):
+# the kernel's peak is 446 MB of 512; with 24 MB it is 468 MB, and no faster. 16 MB hold five photos
+# of 12 megapixels (3 MB each), enough to keep the executor busy.
 CAPACITY = 16_000_000
 
-# The first bytes of each request never wait: a JSON body fits, and sixteen requests hold a megabyte of them.
+# The first bytes of each request never wait: a JSON body fits into them, and those of sixteen
+# requests are 1 MB.
 FREE_BYTES = 64 * 1024
 
-# A peer that takes this long to move this many bytes has stalled, and is cut off as soon as others need its room: one that sends
-# under 16 KB a second, or reads under 32 (a response leaves in parts of 64 KB).
+# A peer that needs this long to transfer this many bytes has stalled, and is evicted as soon as
+# others need the memory. A client that sends is stalled below 16 KB per second, one that reads
+# below 32 KB per second, because responses are sent in parts of 64 KB.
 STALL_SECONDS = 2.0
 _STALL_BYTES = 32 * 1024
 
-# Who has waited this long for room may also cut off a client that has been reading its response, or a peer that has been sending
-# at less than the rate, for the patience.
+# A request that has waited this many seconds for memory may also evict a client that has been
+# reading its response for PATIENCE seconds, or a peer that has been sending for as long, at less
+# than the given rate.
 _WAIT_SECONDS = 1.0
 PATIENCE = 5.0
 _SLOW_BYTES_PER_SECOND = 256 * 1024
 
-# How often a request that waits looks for a slow peer.
+# The interval in which a waiting request looks for slow peers, in seconds.
 LOOK_SECONDS = 0.25
 
 
 class Transfer:
-    """How fast a peer moves bytes: the time we wait for it counts, the time it waits for us does not."""
+    """Measures how fast a peer transfers bytes. Only the time spent waiting for the peer counts."""
 
     def __init__(self) -> None:
         self._waiting_since: float | None = monotonic()
@@ -50,39 +55,39 @@ class Transfer:
 
     @property
     def has_stalled(self) -> bool:
-        """Whether the peer has taken too long for its last 32 KB."""
+        """Whether the peer has taken 2 s or more for its last 32 KB."""
         return self.seconds - self._mark[0] >= STALL_SECONDS
 
     @property
     def bytes_per_second(self) -> float:
-        """The average rate."""
+        """The average rate so far."""
         return self._moved / max(self.seconds, 1e-6)
 
     def moved(self, size: int) -> None:
-        """Count `size` bytes that the peer has moved."""
+        """Count `size` bytes that the peer has sent or read."""
         self._moved += size
         if self._moved - self._mark[1] >= _STALL_BYTES:
             self._mark = (self.seconds, self._moved)
 
     def pause(self) -> None:
-        """Stop the clock: the peer waits for us."""
+        """Stop measuring: the peer waits for the service."""
         self._seconds, self._waiting_since = self.seconds, None
 
     def resume(self) -> None:
-        """Start the clock: we wait for the peer."""
+        """Start measuring: the service waits for the peer."""
         self._waiting_since = monotonic()
 
 
 class Phase(enum.Enum):
-    """What a reservation's bytes are."""
+    """What the bytes of a reservation are for."""
 
-    HOLDING = "a source that is complete"
-    RECEIVING = "a source that is arriving"
-    SENDING = "a response that is leaving"
+    HOLDING = "a complete source"
+    RECEIVING = "a source that is being received"
+    SENDING = "a response that is being sent"
 
 
 class Reservation:
-    """What one request holds, from its first byte to the end of its response. Made by `MemoryBudget.open`."""
+    """The memory of one request until the end of its response. Made by `MemoryBudget.open`."""
 
     def __init__(self, budget: "MemoryBudget", evict: Callable[[], None]) -> None:
         self._budget = budget
@@ -92,7 +97,7 @@ class Reservation:
         self.size = 0
 
     async def grow(self, size: int) -> None:
-        """Hold `size` bytes more of a source; they have arrived. Wait until there is room for them."""
+        """Reserve memory for `size` more bytes of a source, which have arrived. May wait."""
         if self.phase is not Phase.RECEIVING:
             self.phase, self.transfer = Phase.RECEIVING, Transfer()
         self.transfer.moved(size)
@@ -101,42 +106,42 @@ class Reservation:
         self.transfer.resume()
 
     def complete(self) -> None:
-        """The source is complete: nobody is waited for."""
+        """Note that the source is complete, and that its peer cannot be slow any more."""
         self.phase = Phase.HOLDING
         self._budget.settle(self, self.size)
 
     def release(self) -> None:
-        """Hold nothing any more, until more arrives."""
+        """Free the reserved memory. `grow` may reserve more later."""
         self.phase = Phase.HOLDING
         self._budget.settle(self, 0)
 
     def begin_sending(self, size: int) -> None:
-        """Hold a response of `size` bytes, and the source no more."""
+        """Replace the source by a response of `size` bytes."""
         self.phase, self.transfer = Phase.SENDING, Transfer()
         self._budget.settle(self, size)
 
     def ensure_sending(self) -> None:
-        """A response begins, of which the size was not told: an error. The source is held no more."""
+        """Free the source for an error response, whose size is negligible."""
         if self.phase is not Phase.SENDING:
             self.begin_sending(0)
 
     def sent(self, size: int) -> None:
-        """The client has taken `size` bytes of the response."""
+        """Count `size` bytes of the response that the client has taken."""
         self.transfer.moved(size)
 
     def close(self) -> None:
-        """Hold nothing, for good."""
+        """Free the reserved memory for good."""
         self._budget.close(self)
-        self._evict = _nobody
+        self._evict = _do_nothing
 
     def evict(self) -> None:
-        """End the request, for the sake of others. What it held is free at once."""
+        """Free the memory at once and end the request, because others need the memory."""
         evict = self._evict
         self.close()
         evict()
 
     def is_slow(self, patience_is_over: bool) -> bool:
-        """Whether its peer is so slow that others may have its room."""
+        """Return whether the peer is slow enough to be evicted."""
         if self.phase is Phase.HOLDING:
             return False
         if self.transfer.has_stalled:
@@ -148,19 +153,19 @@ class Reservation:
         )
 
 
-def _nobody() -> None:
-    """Evict a request that has ended."""
+def _do_nothing() -> None:
+    """Evict a request that has ended already."""
 
 
 class MemoryBudget:
-    """All that is held in one worker. All methods belong to the event loop's thread.
+    """The memory of all requests of one worker. Call all methods in the event loop's thread.
 
-    One request at a time, the oldest of those that wait, may exceed the capacity, so that it can always finish: at most
-    `capacity` bytes and one source are held before work begins.
+    One request at a time, the oldest that waits, may exceed the capacity, so that it can always
+    finish. At most `capacity` bytes plus one source are held before processing.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        """`capacity` in bytes."""
+        """Hold at most `capacity` bytes."""
         self._capacity = capacity
         self._reservations: list[Reservation] = []  # the oldest first
         self._waiting: dict[Reservation, tuple[int, asyncio.Future[None]]] = {}
@@ -169,25 +174,25 @@ class MemoryBudget:
 
     @property
     def held(self) -> int:
-        """The bytes held by all requests together."""
+        """The bytes that all requests hold."""
         return sum(reservation.size for reservation in self._reservations)
 
     @property
     def has_room_for_a_response(self) -> bool:
-        """Whether responses that are still being sent leave room for another, whose size is not known yet."""
+        """Whether the responses being sent leave room for another, of unknown size."""
         return (
             sum(one.size for one in self._reservations if one.phase is Phase.SENDING)
             < self._capacity
         )
 
     def open(self, evict: Callable[[], None]) -> Reservation:
-        """Open the reservation of a request that a client is about to send; `evict` ends that request."""
+        """Open a reservation for a request that `evict` ends."""
         reservation = Reservation(self, evict)
         self._reservations.append(reservation)
         return reservation
 
     async def make_room(self, reservation: Reservation, size: int) -> None:
-        """Add `size` bytes to a reservation once there is room for them."""
+        """Add `size` bytes to a reservation as soon as there is room for them."""
         room = asyncio.get_running_loop().create_future()
         self._waiting[reservation] = size, room
         self._serve()
@@ -201,7 +206,7 @@ class MemoryBudget:
                 self._serve()
 
     def settle(self, reservation: Reservation, size: int) -> None:
-        """Make a reservation `size` bytes; nothing more arrives of its source for now."""
+        """Set a reservation to `size` bytes, after its source is complete or dropped."""
         reservation.size = size
         if self._exceeding is reservation:
             self._exceeding = None
@@ -216,10 +221,11 @@ class MemoryBudget:
     def cut_off_slow_peer(
         self, waited: float = 0.0, *, least_bytes: int = 0, phase: Phase | None = None
     ) -> bool:
-        """Evict the request whose peer we have waited for longest, of those that are too slow. Return whether there was one.
+        """Evict the slow request with the longest wait for its peer. Return whether there was one.
 
-        `waited` is how long, in seconds, somebody has waited for room. Requests that hold less than `least_bytes`, or that are in
-        another phase than `phase`, are spared: their end would not help. So are those that wait for room themselves.
+        `waited` is for how many seconds another request has waited for memory. Requests with less
+        than `least_bytes` or in another phase than `phase` are spared, because their end would not
+        help, and so are requests that wait for memory themselves.
         """
         slow = [
             one
@@ -235,8 +241,8 @@ class MemoryBudget:
         return True
 
     def _serve(self) -> None:
-        """Give room to those that wait, the oldest first, and tell of the change."""
-        is_refused = False  # an older one was: what is left is not for the younger
+        """Give memory to the requests that wait, the oldest first, and call `on_change`."""
+        is_refused = False  # an older request was refused, so younger ones must wait too
         for reservation in [one for one in self._reservations if one in self._waiting]:
             size, room = self._waiting[reservation]
             if not self._may_pass(reservation, size) and (
@@ -250,11 +256,11 @@ class MemoryBudget:
         self.on_change()
 
     def _may_pass(self, reservation: Reservation, size: int) -> bool:
-        """Whether it need not wait for the older ones: the one that may exceed, which must finish, and a few bytes."""
+        """Return whether it need not wait: it may exceed the capacity, or needs few bytes."""
         return reservation is self._exceeding or reservation.size + size <= FREE_BYTES
 
     def _fits(self, reservation: Reservation, size: int) -> bool:
-        """Whether there is room; if there is none, the first to ask may exceed the capacity from now on."""
+        """Return whether there is room. If not, the first to ask may exceed the capacity."""
         held = self.held
         if held + size <= self._capacity:
             return True

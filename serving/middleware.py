@@ -1,4 +1,4 @@
-"""The ASGI middleware around the whole service: it runs each request and writes its log line."""
+"""The ASGI middleware around the whole service: runs each request and writes its log line."""
 
 import time
 
@@ -8,18 +8,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.end_reasons import OK
 from serving.lifecycle import RequestLifecycle, request_context
 from serving.logging import LOGGER, request_id_context
-from serving.responses import EXPOSED_HEADERS
+from serving.project import VERSION
+from serving.responses import EXPOSED_HEADERS, SERVICE_VERSION
 from serving.runtime import Runtime
 
-# Health and metrics are asked every few seconds; their lines would bury the requests'.
+# Probes and scrapes come every few seconds; their log lines would bury the others.
 _UNLOGGED_PATHS = frozenset({"/health", "/healthz", "/livez", "/readyz", "/metrics"})
 
 
 class RequestMiddleware:
-    """Gives each request its lifecycle. One instance a worker.
+    """Starts the lifecycle of each request. There is one instance per worker.
 
-    What a request may do (keys, body limits, admission, deadline) is not decided here, by its path, but by the endpoint that
-    admits it: what reaches no such endpoint can send no body and gets no work done.
+    Keys, body limits, admission and deadline do not depend on the path here: the endpoint that
+    admits the request decides them. A request that reaches no such endpoint cannot send a body.
     """
 
     def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
@@ -27,14 +28,14 @@ class RequestMiddleware:
         self._runtime = runtime
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":  # nothing here speaks it
+        if scope["type"] == "websocket":  # the service has none
             await send({"type": "websocket.close", "code": 1000})
             return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = RequestLifecycle(scope, receive, send, self._runtime)
-        # Never reset: the server's own records of this request, after its end, carry its id too.
+        # Never reset, so that the server's log records after the request's end have its id too.
         request_context.set(request)
         request_id_context.set(request.request_id)
         try:
@@ -47,35 +48,36 @@ class RequestMiddleware:
         """Count the request, and write its log line."""
         code, path, status = request.code or OK, request.scope["path"], request.response.status
         if request.endpoint is not None:
-            self._runtime.metrics.responded(request.endpoint, code)
+            self._runtime.metrics.count_request(request.endpoint, code)
         if path in _UNLOGGED_PATHS and (status or 500) < 400:
             return
-        took = round((time.monotonic() - request.started) * 1000, 1)
+        duration = round((time.monotonic() - request.started) * 1000, 1)
         fields = {
             "method": request.scope["method"],
             "path": path,
             "status": status,
             "code": code,
-            "milliseconds": took,
+            "milliseconds": duration,
         }
         if request.admission is not None:
-            # A copy: the work of a client that has left may still be writing.
-            fields["timings"] = {
-                step: round(took, 1)
-                for step, took in request.admission.timer.milliseconds.copy().items()
-            }
+            # A copy: work that goes on after the end of its request may still write.
+            timings = request.admission.timer.milliseconds.copy()
+            fields["timings"] = {step: round(ms, 1) for step, ms in timings.items()}
         LOGGER.info("request", extra={"fields": fields})
 
 
 def create_middleware(app: ASGIApp, runtime: Runtime) -> ASGIApp:
-    """Wrap the service's app: the request's lifecycle, and CORS around it where origins are set."""
+    """Wrap the service's app in RequestMiddleware, and in CORS if origins are configured."""
     middleware = RequestMiddleware(app, runtime)
     if not runtime.settings.cors_origins:
         return middleware
-    return CORSMiddleware(
+    cors = CORSMiddleware(
         middleware,
         allow_origins=runtime.settings.cors_origins,
         allow_methods=("GET", "POST"),
         allow_headers=("*",),
         expose_headers=EXPOSED_HEADERS,
     )
+    # Preflight requests get their response here and never reach RequestMiddleware.
+    cors.preflight_headers[SERVICE_VERSION] = VERSION
+    return cors

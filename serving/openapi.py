@@ -1,12 +1,10 @@
-"""BentoML's OpenAPI document, completed by what the service itself promises: every option, answer, header, status and code.
+"""Completes BentoML's OpenAPI document: every option, response, header, status and error code.
 
-Pure: what it says of options, errors and headers is read from the classes that make them.
+Options, errors and headers are read from the classes and tables that implement them.
 """
 
 import copy
-import tomllib
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, get_args
 
 from pipeline.errors import (
@@ -24,14 +22,13 @@ from pipeline.errors import (
 from pipeline.options import Options
 from serving.errors import MethodNotAllowed, NotFound, ShuttingDown
 from serving.parsing import MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest
-from serving.responses import CUTOUT_HEADERS, REQUEST_ID, RETRY_AFTER, STATUSES
+from serving.project import DESCRIPTION, LICENSE, NAME, VERSION
+from serving.responses import COMMON_HEADERS, CUTOUT_HEADERS, RETRY_AFTER, STATUSES
 from serving.settings import Settings
 
 JSON = dict[str, Any]
 
-_PROJECT = Path(__file__).parent.parent / "pyproject.toml"
-
-# What only the download raises, and so an upload never meets.
+# Only a download raises these, so an upload cannot result in them.
 _DOWNLOAD_ERRORS = frozenset(
     {
         InvalidURL,
@@ -44,29 +41,26 @@ _DOWNLOAD_ERRORS = frozenset(
         SourceTimeout,
     }
 )
-# What answers other paths and other methods than the document's.
+# The errors of paths and methods that are not in the document.
 _ROUTING_ERRORS = frozenset({NotFound, MethodNotAllowed})
 
 _ABOUT = f"""
 
-Every answer but a picture is JSON. An error's is `{{"error": "<one sentence>", "code": "<code>"}}`, also at another path
-(`{NotFound.code}`) and for another method (`{MethodNotAllowed.code}`); match on the code.
+The response is an image or JSON. An error is `{{"error": "<one sentence>", "code": "<code>"}}`,
+including those for unknown paths (`{NotFound.code}`) and methods (`{MethodNotAllowed.code}`).
+Match on the code.
 """
 
 _HEADERS: dict[str, JSON] = {
     **{
         name: {"description": text, "schema": schema}
-        for name, (text, schema) in CUTOUT_HEADERS.items()
-    },
-    REQUEST_ID: {
-        "description": "The request's id in the log.",
-        "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        for name, (text, schema) in {**CUTOUT_HEADERS, **COMMON_HEADERS}.items()
     },
     "Retry-After": {
-        "description": "The seconds after which the same request may succeed.",
+        "description": "The number of seconds after which the same request may succeed.",
         "schema": {"type": "integer", "minimum": 1},
     },
-    "Allow": {"description": "The methods that the path answers.", "schema": {"type": "string"}},
+    "Allow": {"description": "The methods of the path.", "schema": {"type": "string"}},
 }
 
 _SECURITY_SCHEMES: JSON = {
@@ -78,50 +72,20 @@ _PLAIN_TEXT: JSON = {"text/plain": {"schema": {"type": "string"}}}
 
 
 def complete(document: JSON, settings: Settings) -> JSON:
-    """Return the whole document, in OpenAPI 3.1, made from what BentoML generates for the service.
+    """Return BentoML's `document` of the service, completed, in OpenAPI 3.1.
 
-    BentoML's paths, names and descriptions stay; the limits in the examples are those of `settings`.
+    BentoML's paths, names and descriptions stay. Limits in the examples are those of `settings`.
     """
-    project = tomllib.loads(_PROJECT.read_text())["project"]
     errors = _errors(settings)
-    paths = copy.deepcopy(document["paths"])
-    by_url, upload = paths[URL_ENDPOINT]["post"], paths[UPLOAD_ENDPOINT]["post"]
-    by_url["requestBody"] = _body(
-        "application/json", "URLRequest", f"At most {MAX_JSON_BYTES:,} bytes."
-    )
-    upload["requestBody"] = _body(
-        "multipart/form-data",
-        "Upload",
-        f"A picture of at most {settings.max_source_bytes:,} bytes.",
-    )
-    for operation, unmet in (
-        (by_url, _ROUTING_ERRORS),
-        (upload, _ROUTING_ERRORS | _DOWNLOAD_ERRORS),
-    ):
-        operation["responses"] = {
-            "200": _picture(),
-            **_error_responses([error for error in errors if type(error) not in unmet]),
-        }
-        # Keys are a setting: the empty requirement says that a service without them is open.
-        operation["security"] = [{}, *({name: []} for name in _SECURITY_SCHEMES)]
-    for path in ("/livez", "/healthz", "/readyz", "/metrics"):
-        paths[path]["get"]["responses"] = {"200": _success(_PLAIN_TEXT)}
-    paths["/healthz"]["get"]["deprecated"] = True
-    paths["/readyz"]["get"]["responses"] |= _error_responses([ShuttingDown()])
-    paths["/health"] = _get(
-        "Whether the service answers.",
-        {"type": "object", "properties": {"status": {"const": "ok"}}},
-    )
-    paths["/docs.json"] = _get("This document.", {"type": "object"})
     return {
         **document,
         "openapi": "3.1.0",
-        "paths": paths,
+        "paths": _paths(document, settings, errors),
         "info": {
-            "title": project["name"],
-            "version": project["version"],
-            "description": project["description"] + _ABOUT,
-            "license": {"name": project["license"], "identifier": project["license"]},
+            "title": NAME,
+            "version": VERSION,
+            "description": DESCRIPTION + _ABOUT,
+            "license": {"name": LICENSE, "identifier": LICENSE},
         },
         "components": {
             "schemas": {
@@ -129,7 +93,7 @@ def complete(document: JSON, settings: Settings) -> JSON:
                 "Upload": _upload_schema(),
                 "Error": _error_schema(errors),
             },
-            # The answers that are no operation's: at another path, and for another method.
+            # The responses that belong to no operation.
             "responses": {
                 type(error).__name__: _error_response([error])
                 for error in errors
@@ -141,23 +105,56 @@ def complete(document: JSON, settings: Settings) -> JSON:
     }
 
 
+def _paths(document: JSON, settings: Settings, errors: list[BackgroundRemovalError]) -> JSON:
+    paths: JSON = copy.deepcopy(document["paths"])
+    by_url, upload = paths[URL_ENDPOINT]["post"], paths[UPLOAD_ENDPOINT]["post"]
+    by_url["requestBody"] = _body(
+        "application/json", "URLRequest", f"At most {MAX_JSON_BYTES:,} bytes."
+    )
+    upload["requestBody"] = _body(
+        "multipart/form-data",
+        "Upload",
+        f"An image of at most {settings.max_source_bytes:,} bytes, and options.",
+    )
+    for operation, impossible in (
+        (by_url, _ROUTING_ERRORS),
+        (upload, _ROUTING_ERRORS | _DOWNLOAD_ERRORS),
+    ):
+        operation["responses"] = {
+            "200": _image_response(),
+            **_error_responses([error for error in errors if type(error) not in impossible]),
+        }
+        # The empty requirement: without configured keys, the service is open.
+        operation["security"] = [{}, *({name: []} for name in _SECURITY_SCHEMES)]
+    for path in ("/livez", "/healthz", "/readyz", "/metrics"):
+        paths[path]["get"]["responses"] = {"200": _success(_PLAIN_TEXT)}
+    paths["/healthz"]["get"]["deprecated"] = True
+    paths["/readyz"]["get"]["responses"] |= _error_responses([ShuttingDown()])
+    paths["/health"] = _get(
+        "Whether the service responds.",
+        {"type": "object", "properties": {"status": {"const": "ok"}}},
+    )
+    paths["/docs.json"] = _get("This document.", {"type": "object"})
+    return paths
+
+
 def _errors(settings: Settings) -> list[BackgroundRemovalError]:
-    """One error of each kind, in the tree's order."""
-    with_figures: dict[type[BackgroundRemovalError], BackgroundRemovalError] = {
+    """Return one error of each class, in the order of STATUSES."""
+    with_arguments: dict[type[BackgroundRemovalError], BackgroundRemovalError] = {
         SourceHTTPError: SourceHTTPError(HTTPStatus.NOT_FOUND),
         SourceTooLarge: SourceTooLarge(settings.max_source_bytes),
         ImageTooLarge: ImageTooLarge(settings.max_pixels),
     }
-    return [with_figures.get(kind) or kind() for kind in STATUSES]
+    return [with_arguments.get(kind) or kind() for kind in STATUSES]
 
 
 def _upload_schema() -> JSON:
     schema = Options.model_json_schema()
-    image = {"type": "string", "format": "binary", "description": "The picture's file."}
+    image = {"type": "string", "format": "binary", "description": "The image file."}
     return {
         **schema,
         "title": "Upload",
-        "description": "A file, and the options as fields beside it: bare, or encoded as JSON.",
+        "description": "A file, and the options as fields: plain text, or JSON.",
         "properties": {"image": image, **schema["properties"]},
         "required": ["image"],
     }
@@ -170,15 +167,15 @@ def _error_schema(errors: list[BackgroundRemovalError]) -> JSON:
         "properties": {
             "error": {
                 "type": "string",
-                "description": "One sentence: what was wrong, and what would be accepted.",
+                "description": "One sentence: what was wrong, and what is accepted.",
             },
             "code": {
                 "enum": [error.code for error in errors],
-                "description": "The stable name to match on.",
+                "description": "The stable name of the error; match on it.",
             },
             "status": {
                 "type": "integer",
-                "description": f"What the source answered; for `{SourceHTTPError.code}` alone.",
+                "description": f"The source's status; only with `{SourceHTTPError.code}`.",
             },
         },
         "required": ["error", "code"],
@@ -194,24 +191,24 @@ def _body(media_type: str, schema: str, description: str) -> JSON:
     return {"required": True, "description": description, "content": content}
 
 
-def _picture() -> JSON:
+def _image_response() -> JSON:
     formats = get_args(Options.model_fields["format"].annotation)
     content = {
         f"image/{name}": {"schema": {"type": "string", "format": "binary"}} for name in formats
     }
     return {
         **_success(content, *CUTOUT_HEADERS),
-        "description": "The picture, in the format that was asked for.",
+        "description": "The image in the requested format.",
     }
 
 
 def _get(description: str, schema: JSON) -> JSON:
-    answer = _success({"application/json": {"schema": schema}})
+    response = _success({"application/json": {"schema": schema}})
     return {
         "get": {
             "tags": ["Infrastructure"],
             "description": description,
-            "responses": {"200": answer},
+            "responses": {"200": response},
         }
     }
 
@@ -234,7 +231,7 @@ def _error_responses(errors: list[BackgroundRemovalError]) -> JSON:
 
 
 def _error_response(errors: list[BackgroundRemovalError]) -> JSON:
-    """The answer of one status, which all the errors have: the codes it may hold, each with an example."""
+    """Return the response of one status, which all `errors` have, with an example per code."""
     codes = {"properties": {"code": {"enum": [error.code for error in errors]}}}
     headers = ["Retry-After"] if type(errors[0]) in RETRY_AFTER else []
     headers += ["Allow"] if isinstance(errors[0], MethodNotAllowed) else []
@@ -251,4 +248,4 @@ def _error_response(errors: list[BackgroundRemovalError]) -> JSON:
 
 
 def _header_references(*names: str) -> JSON:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, REQUEST_ID)}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, *COMMON_HEADERS)}

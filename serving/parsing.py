@@ -1,4 +1,4 @@
-"""A request's body -> what is to be cut out, and how. Reads JSON and forms; raises the contract's errors."""
+"""Request body -> image or URL, and options. Reads JSON and forms."""
 
 import json
 from typing import Any, TypeVar
@@ -17,11 +17,12 @@ URL_ENDPOINT = "/remove-background"
 UPLOAD_ENDPOINT = "/remove-background/upload"
 
 MAX_JSON_BYTES = 64 * 1024
-# An upload's body has its file, the form's boundaries and the options.
+# The limit for everything in a form besides the file: boundaries, part headers and options.
 FORM_BYTES = 64 * 1024
 
-# A form has one file and one field an option, of some characters; more fields and longer ones are refused unread. A field is
-# decoded by the charset that the client names, and Python's punycode takes half a minute for a megabyte.
+# A form has one file and one short field per option; more or longer fields are refused unread.
+# A field is decoded with the charset that the client names, and Python needs 30 s for a megabyte of
+# punycode.
 _MAX_FIELDS = 32
 _MAX_FIELD_BYTES = 1024
 
@@ -31,9 +32,9 @@ M = TypeVar("M", bound=BaseModel)
 class URLRequest(Options):
     """The body of POST /remove-background."""
 
-    # What is no URL, or too long for one, has a code of its own, so the schema alone says it here.
+    # An invalid or too long URL has its own error code, so these limits are for the schema only.
     image_url: str = Field(
-        description="The picture's http or https URL.",
+        description="The http or https URL of the image.",
         json_schema_extra={
             "format": "uri",
             "maxLength": MAX_URL_LENGTH,
@@ -43,7 +44,7 @@ class URLRequest(Options):
 
 
 async def read_url_request(request: Request) -> URLRequest:
-    """The JSON body. Raises UnsupportedMediaType or InvalidRequest."""
+    """Read a JSON body. Raises UnsupportedMediaType or InvalidRequest."""
     if _media_type(request) not in ("application/json", ""):
         raise UnsupportedMediaType("The request's content type must be application/json.")
     try:
@@ -55,16 +56,16 @@ async def read_url_request(request: Request) -> URLRequest:
     try:
         return URLRequest.model_validate(fields, strict=True)
     except ValidationError as exc:
-        raise InvalidRequest(
-            _first_fault(exc)
-        ) from None  # its text holds the URL, which must not reach the log
+        # Not as the cause: its text contains the URL, which must not be logged.
+        raise InvalidRequest(_describe_first(exc)) from None
 
 
 async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]:
-    """The file `image` of a form, and the options beside it.
+    """Read a form with the file `image` and the options as fields.
 
-    Values come bare (`all`) or JSON-encoded (`"all"`): curl sends the one, BentoML's client the other.
-    Raises UnsupportedMediaType, InvalidRequest, or RequestTooLarge for a file of more than `max_bytes`.
+    Field values may be plain (`all`), as curl sends them, or JSON (`"all"`), as BentoML's client
+    does. Raises UnsupportedMediaType, InvalidRequest, or RequestTooLarge if the file has more than
+    `max_bytes`.
     """
     if _media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType("The request's content type must be multipart/form-data.")
@@ -77,12 +78,12 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
         form = await FormReader(request.headers, request.stream(), **limits).read()
     except (MultiPartException, LookupError, ValueError) as exc:
         raise InvalidRequest(
-            "The body is no valid form with one file, `image`, and the options as fields."
+            "The body must be a valid form with one file, `image`, and the options as fields."
         ) from exc
     try:
         names = [name for name, _ in form.multi_items()]
         if len(names) != len(set(names)):
-            raise InvalidRequest("A field of the form is given twice.")
+            raise InvalidRequest("The form must not have the same field twice.")
         fields = dict(form)
         image = fields.pop("image", None)
         if not isinstance(image, UploadFile):
@@ -91,10 +92,10 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
             raise RequestTooLarge(f"The file is larger than {max_bytes:,} bytes.")
         try:
             options = Options.model_validate(
-                {name: _decoded(value) for name, value in fields.items()}, strict=True
+                {name: _parse_field(value) for name, value in fields.items()}, strict=True
             )
         except ValidationError as exc:
-            raise InvalidRequest(_first_fault(exc)) from None
+            raise InvalidRequest(_describe_first(exc)) from None
         return content(image), options
     finally:
         await form.close()
@@ -104,15 +105,13 @@ def _media_type(request: Request) -> str:
     types = request.headers.getlist("content-type")
     if len(types) > 1:
         raise UnsupportedMediaType("The request must have one content type.")
-    if any(
-        coding.strip().lower() != "identity"
-        for coding in request.headers.getlist("content-encoding")
-    ):
+    codings = request.headers.getlist("content-encoding")
+    if any(coding.strip().lower() != "identity" for coding in codings):
         raise UnsupportedMediaType("The request's body must not have a Content-Encoding.")
     return types[0].split(";")[0].strip().lower() if types else ""
 
 
-def _decoded(value: UploadFile | str) -> Any:
+def _parse_field(value: UploadFile | str) -> Any:
     if isinstance(value, UploadFile):
         raise InvalidRequest("Only `image` may be a file.")
     try:
@@ -122,31 +121,35 @@ def _decoded(value: UploadFile | str) -> Any:
 
 
 def _parse_json(text: str) -> Any:
-    """What `text` says. Raises ValueError or RecursionError for what is no JSON, InvalidRequest for a key given twice."""
+    """Parse JSON. Raises ValueError, RecursionError, or InvalidRequest if a key occurs twice."""
     return json.loads(
-        text, object_pairs_hook=_unambiguous, parse_float=_number, parse_constant=_not_json
+        text,
+        object_pairs_hook=_unique_keys,
+        parse_float=_parse_number,
+        parse_constant=_refuse_constant,
     )
 
 
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # Parsers disagree on which of the two counts: what a proxy has checked need not be what the service would do.
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Parsers disagree on which of two equal keys counts. A proxy that checks one would be bypassed.
     if len(fields := dict(pairs)) != len(pairs):
-        raise InvalidRequest("A key of the JSON object is given twice.")
+        raise InvalidRequest("The JSON object must not have the same key twice.")
     return fields
 
 
-def _number(text: str) -> int | float:
-    """5.0 is an integer to JSON Schema, and to serialisers that know one kind of number."""
+def _parse_number(text: str) -> int | float:
+    """Parse a number. 5.0 is an integer to JSON Schema, and some serializers write 5 so."""
     value = float(text)
     return int(value) if value.is_integer() else value
 
 
-def _not_json(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+def _refuse_constant(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python reads although JSON does not have them."""
+    raise ValueError(f"{constant} is not JSON")
 
 
-def _first_fault(error: ValidationError) -> str:
-    """One sentence on the first fault: the field's name where it is known, never the value."""
+def _describe_first(error: ValidationError) -> str:
+    """Return one sentence about the first error, with the field's name but not its value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""A request's body, counted while it is read; then its client, watched while the response is made."""
+"""Reads the body of a request within its limit, then detects that the client disconnects."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,9 @@ from serving.tracing import span_context
 if TYPE_CHECKING:
     from serving.lifecycle import RequestLifecycle
 
-# What is still coming of a request that has its response is read for so many seconds and bytes, and dropped. To close a connection
-# with bytes unread resets it, and a client in the midst of sending would never see its response (RFC 9112, 9.6).
+# After an early response, the rest of the body is read for up to this many seconds and bytes, and
+# discarded. Closing a connection with unread bytes resets it, and a client that is still sending
+# would never see the response (RFC 9112, 9.6).
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 40_000_000
 
@@ -23,16 +24,16 @@ _DISCONNECT: Message = {"type": "http.disconnect"}
 
 
 class RequestBody:
-    """What the server receives of a request."""
+    """What the server receives of a request: its body, then the disconnect."""
 
     def __init__(self, receive: Receive, headers: Headers, request: "RequestLifecycle") -> None:
         self._receive = receive
         self._declared = headers.get("content-length", "")
         self._request = request
-        self._limit = 0  # until an endpoint allows more
+        self._limit = 0  # until `allow` raises it
         self._read = 0
         self._watch: asyncio.Task[None] | None = None
-        # RFC 9112, 6.3: a request with neither has no body.
+        # A request without either header has no body (RFC 9112, 6.3).
         self.is_whole = self._declared in ("", "0") and "transfer-encoding" not in headers
 
     def allow(self, limit: int) -> None:
@@ -42,7 +43,7 @@ class RequestBody:
             raise self._too_large()
 
     async def receive(self) -> Message:
-        """The app's `receive`: the body's next part, once there is room for it."""
+        """Return the next part of the body when there is memory for it: the app's `receive`."""
         if self._request.reason is not None or self.is_read:
             return _DISCONNECT
         message = await self._next()
@@ -58,26 +59,24 @@ class RequestBody:
             await admission.reservation.grow(size)
             if self.is_whole:
                 admission.reservation.complete()
-                self._watch = asyncio.create_task(
-                    self._end_when_the_client_leaves(), context=span_context()
-                )
+                self._watch = asyncio.create_task(self._end_on_disconnect(), context=span_context())
         return message
 
     @property
     def is_read(self) -> bool:
-        """Whether the app has read all of it."""
+        """Whether the app has read the whole body."""
         return self._watch is not None
 
-    async def drop_the_rest(self) -> None:
-        """Return once the client has sent all, or has had the time to see that it need not."""
-        dropped = 0
+    async def discard_rest(self) -> None:
+        """Read and discard the rest of the body, up to a limit of time and bytes."""
+        discarded = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
-                while not self.is_whole and dropped < _LINGER_BYTES:
-                    dropped += len((await self._next()).get("body", b""))
+                while not self.is_whole and discarded < _LINGER_BYTES:
+                    discarded += len((await self._next()).get("body", b""))
 
     def stop_watching(self) -> None:
-        """The client may leave now."""
+        """Stop waiting for the client to disconnect."""
         if self._watch is not None:
             self._watch.cancel()
 
@@ -86,7 +85,7 @@ class RequestBody:
         self.is_whole = not message.get("more_body", False)
         return message
 
-    async def _end_when_the_client_leaves(self) -> None:
+    async def _end_on_disconnect(self) -> None:
         if (await self._receive())["type"] == "http.disconnect":
             self._request.end(EndReason.CLIENT_LEFT)
 

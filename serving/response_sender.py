@@ -1,4 +1,7 @@
-"""A response on its way out: sent in parts, BentoML's bare errors in our shape, held open for a client that is still sending."""
+"""Sends a response in parts, and replaces the bare errors of BentoML and Starlette.
+
+Holds a response open for a client that is still sending its request.
+"""
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -16,15 +19,17 @@ from serving.errors import (
     ShuttingDown,
     UnsupportedMediaType,
 )
-from serving.responses import REQUEST_ID, error_response
+from serving.project import VERSION
+from serving.responses import REQUEST_ID, SERVICE_VERSION, error_response
 
 if TYPE_CHECKING:
     from serving.lifecycle import RequestLifecycle
 
-# So small that a client which reads 32 KB a second is not taken for one that has stalled (memory_budget.py).
+# A client that reads 32 KB per second takes such a part in 2 s, so it does not count as stalled
+# (memory_budget.py).
 _PART_BYTES = 64 * 1024
 
-# What BentoML and Starlette answer by themselves, in our shape.
+# The errors that replace those of BentoML and Starlette, by status.
 _ERRORS: dict[int, type[BackgroundRemovalError]] = {
     HTTPStatus.NOT_FOUND: NotFound,
     HTTPStatus.METHOD_NOT_ALLOWED: MethodNotAllowed,
@@ -34,7 +39,7 @@ _ERRORS: dict[int, type[BackgroundRemovalError]] = {
 
 
 class ResponseSender:
-    """What goes back: the service's own responses untouched, BentoML's bare errors in our shape."""
+    """The response of one request."""
 
     def __init__(self, send: Send, request: "RequestLifecycle") -> None:
         self._send = send
@@ -45,7 +50,7 @@ class ResponseSender:
         self.is_held_open = False
 
     async def send(self, message: Message) -> None:
-        """The app's `send`. Nothing is sent any more once a reason has ended the request."""
+        """Send a message of the app: its `send`. After an early end, the message is dropped."""
         if self._request.reason is not None or self._is_replaced:
             return
         if message["type"] != "http.response.start":
@@ -57,14 +62,14 @@ class ResponseSender:
             await self._start(message)
 
     async def send_error(self, error: BackgroundRemovalError) -> None:
-        """Send an error instead of what the app would have sent."""
+        """Send an error instead of the app's response."""
         self._request.code = error.code
         await self._send_whole(error_response(error))
 
-    async def send_to_nobody(self) -> None:
-        """End the response to a client that has left; 499, nginx's status for it, is seen in the log alone.
+    async def end_disconnected(self) -> None:
+        """End the response to a client that has disconnected, for the log with nginx's status 499.
 
-        A response is sent all the same: BentoML's metrics and spans, outside this middleware, require one.
+        Send a response anyway: BentoML's outer middleware requires one for metrics and spans.
         """
         if self.status is None:
             await self._start({"type": "http.response.start", "status": 499, "headers": []})
@@ -79,17 +84,18 @@ class ResponseSender:
         self.status = message["status"]
         headers = MutableHeaders(scope=message)
         headers.setdefault(REQUEST_ID, self._request.request_id)
+        headers[SERVICE_VERSION] = VERSION
         if not self._request.body.is_whole:
-            headers["Connection"] = (
-                "close"  # what was not read of the request would be taken for the next one
-            )
+            # The server would take the unread rest of this request for the next one.
+            headers["Connection"] = "close"
         self._request.begin_response()
         await self._send(message)
 
     async def _send_in_parts(self, message: Message) -> None:
-        """A part at a time, each once the one before has left: the server would copy what it cannot send yet.
+        """Send one part after another; the server would copy all that it cannot send at once.
 
-        While the client is still sending, the end is held back: after it the server reads no more, and may close the connection.
+        While the client is still sending, hold the end back: after it, the server stops reading and
+        may close the connection.
         """
         body, more = message.get("body", b""), message.get("more_body", False)
         last = max(0, len(body) - 1) // _PART_BYTES * _PART_BYTES
@@ -113,7 +119,7 @@ class ResponseSender:
         await self._send_in_parts({"type": "http.response.body", "body": response.body})
 
     async def _replace(self, status: int, headers: Headers) -> None:
-        # Any other 4xx is a Range of a static file that cannot be read or satisfied.
+        # The other 4xx are for a Range header that Starlette cannot parse or satisfy.
         default = InternalError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else InvalidRequest
         error = _ERRORS.get(status, default)()
         self._request.code = error.code

@@ -1,6 +1,6 @@
-"""A cutout or an error -> a response. The one place where errors become responses.
+"""Cutout or error -> response. Only this module maps errors to statuses.
 
-Building a response has no side effect.
+Building a response has no side effects.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,9 @@ from serving.errors import (
     UnsupportedMediaType,
 )
 from serving.logging import LOGGER
+from serving.project import VERSION
 
-if TYPE_CHECKING:  # the supervisor imports this module, and must not load the pipeline's steps
+if TYPE_CHECKING:  # the supervisor imports this module and must not load the pipeline's steps
     from pipeline.remove_background import Cutout
 
 # Every error that a client can receive, and its HTTP status.
@@ -102,13 +103,20 @@ CUTOUT_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 REQUEST_ID = "X-BentoML-Request-ID"
+SERVICE_VERSION = "X-Service-Version"
+
+# The headers of every response: a description and a JSON schema of each.
+COMMON_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    REQUEST_ID: ("The request's id in the log.", {"type": "string", "pattern": "^[0-9a-f]{16}$"}),
+    SERVICE_VERSION: ("The version of the service.", {"const": VERSION, "type": "string"}),
+}
 
 # The response headers that pages of other origins may read (CORS).
-EXPOSED_HEADERS = (*CUTOUT_HEADERS, REQUEST_ID, "Retry-After")
+EXPOSED_HEADERS = (*CUTOUT_HEADERS, *COMMON_HEADERS, "Retry-After")
 
 
 def cutout_response(cutout: "Cutout", milliseconds: dict[str, float]) -> Response:
-    """Return 200 with the image, its measures in headers, and the steps in Server-Timing."""
+    """Return 200 with the image, its dimensions in headers, and the steps in Server-Timing."""
     headers = {
         "X-Width": str(cutout.width),
         "X-Height": str(cutout.height),
@@ -136,7 +144,7 @@ def error_response(
 def to_error(exception: Exception) -> BackgroundRemovalError:
     """Return the error that a client receives for an exception.
 
-    The log receives what the client does not: the cause of an error, or the traceback of a defect.
+    Log what the client must not see: the cause of an error, or the traceback of a defect.
     """
     match exception:
         case BackgroundRemovalError():

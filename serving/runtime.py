@@ -1,4 +1,4 @@
-"""What one worker shares between its requests: made once, and handed down."""
+"""What the requests of one worker share: created once and passed down."""
 
 import functools
 import os
@@ -17,9 +17,9 @@ from serving.settings import Settings, read_settings
 
 
 class Runtime:
-    """The settings and what they make, each at its first use: the supervisor makes the settings alone.
+    """The settings and the objects built from them, each at its first use.
 
-    `settings` raises StartupError if a variable is wrong.
+    The supervisor uses the settings only. `settings` raises StartupError if a variable is wrong.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -32,12 +32,12 @@ class Runtime:
 
     @functools.cached_property
     def api_keys(self) -> ApiKeys:
-        """Who may call."""
+        """The check of API keys."""
         return ApiKeys(key.get_secret_value() for key in self.settings.api_keys)
 
     @functools.cached_property
     def budget(self) -> MemoryBudget:
-        """The bytes that requests hold."""
+        """The memory of sources and responses."""
         return MemoryBudget()
 
     @functools.cached_property
@@ -52,10 +52,10 @@ class Runtime:
 
     @functools.cached_property
     def metrics(self) -> Metrics:
-        """Our part of /metrics."""
+        """The service's own part of /metrics."""
         return Metrics((URL_ENDPOINT, UPLOAD_ENDPOINT), self.queue, self.budget)
 
     @functools.cached_property
     def tracer(self) -> trace.Tracer:
-        """Makes the steps' spans."""
+        """The tracer for the spans of steps."""
         return tracer("background_remover")

@@ -1,4 +1,4 @@
-"""The settings: environment variables with the prefix BGR_, read once into one typed, frozen object."""
+"""The settings: environment variables with the prefix BGR_, read into one typed, frozen object."""
 
 import re
 from collections.abc import Mapping
@@ -7,15 +7,21 @@ from typing import Annotated
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings.sources.utils import parse_env_vars
 
 from pipeline.errors import BackgroundRemovalError, StartupError
 from pipeline.fetch.url import HostPort, normalize_host
@@ -23,26 +29,28 @@ from pipeline.processors import available_processors
 
 PREFIX = "BGR_"
 
-# What a download has where nothing is said, as far as the deadline allows it.
+# The default time for a download, in seconds, if the deadline of the request allows that much.
 DOWNLOAD_TIMEOUT = 10.0
 
-# More threads than this are a mistyped number.
-_MOST_THREADS = 1_024
+# A larger number of threads is a typing error.
+_MAX_THREADS = 1_024
+
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
-def _comma_separated(value: object) -> object:
+def _split_list(value: object) -> object:
+    """Split a comma-separated list."""
     if not isinstance(value, str):
         return value
     entries = tuple(entry.strip() for entry in value.split(",") if entry.strip())
-    if (
-        value.strip() and not entries
-    ):  # a template whose secrets are missing must not open the service
-        raise ValueError("it has no entry; leave it empty for none")
+    # A template with its secrets missing must not open the service.
+    if value.strip() and not entries:
+        raise ValueError("the list has no entry; leave the variable empty for none")
     return entries
 
 
-def _host_port(entry: object) -> object:
-    """`host:port`, the host in the one form that a URL's host is brought to."""
+def _parse_host_port(entry: object) -> object:
+    """Parse `host:port`, and normalize the host as that of a URL."""
     if not isinstance(entry, str):
         return entry
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):([0-9]{1,5})", entry)
@@ -54,80 +62,100 @@ def _host_port(entry: object) -> object:
         raise ValueError(f"'{match[1]}' is not a host name or an address") from None
 
 
-def _api_key(key: SecretStr) -> SecretStr:
-    # A header's value: RFC 9110, 5.5. What surrounds it is stripped on its way.
+def _check_api_key(key: SecretStr) -> SecretStr:
+    # A key is sent as a header value, which has no control characters (RFC 9110, 5.5).
     if not key.get_secret_value().isprintable():
-        raise ValueError("a key must not hold control characters")
+        raise ValueError("a key must not contain control characters")
     return key
 
 
-def _origin(origin: str) -> str:
-    """An origin as browsers send it (RFC 6454, 6.2): a scheme, a host in ASCII and lower case, and a port that is not its own."""
+def _check_origin(origin: str) -> str:
+    """Return an origin if a browser can send it (RFC 6454, 6.2).
+
+    That is a scheme, a host in lower-case ASCII, and a port unless it is the scheme's default.
+    """
     if origin in ("*", "null"):
         return origin
     match = re.fullmatch(
         r"([a-z][a-z0-9+.-]*)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([1-9][0-9]{0,4}))?", origin
     )
-    own_port = {"http": "80", "https": "443"}
-    if (
-        match is None
-        or int(match[3] or 0) > 65535
-        or (match[3] and match[3] == own_port.get(match[1]))
-    ):
-        example = "https://app.example.com, without a path, capitals or its scheme's own port"
-        raise ValueError(f"'{origin}' is not an origin as browsers send it, like {example}")
-    return origin
+    if match is not None:
+        scheme, _, port = match.groups()
+        if port is None or (int(port) < 65536 and port != _DEFAULT_PORTS.get(scheme)):
+            return origin
+    raise ValueError(
+        f"'{origin}' is not an origin as browsers send it: scheme and host in lower case, "
+        "without a path or the scheme's default port, like https://app.example.com"
+    )
 
 
-def _download_timeout(others: dict[str, float]) -> float:
-    return min(DOWNLOAD_TIMEOUT, others["deadline"])
+def _default_download_timeout(validated: dict[str, float]) -> float:
+    return min(DOWNLOAD_TIMEOUT, validated["deadline"])
 
 
-class Settings(BaseModel):
-    """What a deployment may choose. Sizes in bytes, areas in pixels, times in seconds.
+# NoDecode: pydantic-settings would otherwise expect lists as JSON.
+_List = (NoDecode, BeforeValidator(_split_list))
 
-    The names in the environment are these in capitals with the prefix BGR_.
+
+class Settings(BaseSettings):
+    """What a deployment may configure. Sizes in bytes, areas in pixels, times in seconds.
+
+    The variable of a field is its name in capitals with the prefix BGR_. `Settings()` has the
+    defaults; only `read_settings` reads an environment.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     max_source_bytes: int = Field(20_000_000, gt=0)
     max_pixels: int = Field(25_000_000, gt=0)
     deadline: float = Field(25, gt=0, allow_inf_nan=False)
-    download_timeout: float = Field(default_factory=_download_timeout, gt=0, allow_inf_nan=False)
+    download_timeout: float = Field(
+        default_factory=_default_download_timeout, gt=0, allow_inf_nan=False
+    )
     drain: float = Field(8, ge=0, allow_inf_nan=False)
     max_waiting: int = Field(16, gt=0)
-    threads: int = Field(default_factory=available_processors, gt=0, le=_MOST_THREADS)
+    threads: int = Field(default_factory=available_processors, gt=0, le=_MAX_THREADS)
     allowed_private_hosts: Annotated[
-        tuple[Annotated[HostPort, BeforeValidator(_host_port)], ...],
-        BeforeValidator(_comma_separated),
+        tuple[Annotated[HostPort, BeforeValidator(_parse_host_port)], ...], *_List
     ] = ()
     api_keys: Annotated[
-        tuple[Annotated[SecretStr, AfterValidator(_api_key)], ...],
-        BeforeValidator(_comma_separated),
+        tuple[Annotated[SecretStr, AfterValidator(_check_api_key)], ...], *_List
     ] = ()
-    cors_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_comma_separated)
-    ] = ()
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], *_List] = ()
     model: str = Field("u2netp", pattern=r"^(u2netp|rembg:[A-Za-z0-9._-]+)$")
     model_file: Path | None = None
 
     @field_validator("download_timeout")
     @classmethod
-    def _within_the_deadline(cls, seconds: float, others: ValidationInfo) -> float:
-        if seconds > others.data.get("deadline", seconds):
+    def _check_deadline(cls, seconds: float, info: ValidationInfo) -> float:
+        if seconds > info.data.get("deadline", seconds):
             raise ValueError("a download cannot take longer than the request, BGR_DEADLINE")
         return seconds
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the constructor alone: `read_settings` passes the environment's."""
+        return (init_settings,)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Build the settings from environment variables; an empty variable counts as unset.
 
-    Raises StartupError with a sentence that names the first variable whose value is wrong.
+    Raises StartupError with a sentence that names the first variable with a wrong value.
     """
-    values = {name: environment.get(PREFIX + name.upper(), "") for name in Settings.model_fields}
+    source = EnvSettingsSource(Settings)
+    source.env_vars = parse_env_vars(environment, ignore_empty=True)
     try:
-        return Settings.model_validate({name: value for name, value in values.items() if value})
+        return Settings(**source())
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         variable = f"{PREFIX}{first['loc'][0]}".upper()

@@ -1,48 +1,50 @@
-"""What is checked before any worker starts: a worker that fails would be started again, for ever."""
+"""Checks before any worker starts. BentoML would restart a worker that fails over and over."""
 
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import compat.bentoml
-import compat.starlette
-import compat.uvicorn
-from compat import MovedError
+from compat import MovedError, bentoml, starlette, uvicorn
 from pipeline.errors import StartupError
 from pipeline.weights.store import check_stored
+from serving.project import ROOT
 from serving.settings import Settings
 
-_PROJECT = Path(__file__).parent.parent
+# "background_remover." if installed as a wheel (hatch_build.py), and "" in a checkout.
+_NAMESPACE = __name__.removesuffix("serving.startup")
 
 
 def check_libraries() -> None:
-    """Raise StartupError if a library has moved what `compat` uses of it."""
+    """Raise StartupError if a library lacks a private API that `compat` uses."""
     try:
-        for library in (compat.bentoml, compat.starlette, compat.uvicorn):
+        for library in (bentoml, starlette, uvicorn):
             library.check()
     except MovedError as exc:
         raise StartupError(str(exc)) from exc
-    _check_apart("compat")
+    _check_in_subprocess(f"{_NAMESPACE}compat")
 
 
 def check_model(settings: Settings, folder: Path, labels: Mapping[str, str]) -> None:
-    """Raise StartupError unless the model that is named can be loaded; `folder` and `labels` are those of the stored u2netp."""
+    """Raise StartupError unless the configured model can be loaded.
+
+    `folder` and `labels` are those of u2netp in BentoML's store.
+    """
     check_stored(folder, labels)
     if settings.model.startswith("rembg:"):
-        _check_apart("pipeline.mask.rembg", settings.model.removeprefix("rembg:"))
+        name = settings.model.removeprefix("rembg:")
+        _check_in_subprocess(f"{_NAMESPACE}pipeline.mask.rembg", name)
 
 
-def _check_apart(module: str, *arguments: str) -> None:
-    """Run a module's own check in a process of its own: the supervisor must not pay for what it imports.
+def _check_in_subprocess(module: str, *arguments: str) -> None:
+    """Run `python -m module`, whose imports would stay in the supervisor's memory.
 
-    Raises StartupError with the sentence that the module says last.
+    Raises StartupError with the last line that the module wrote to standard error.
     """
     command = [sys.executable, "-m", module, *arguments]
     result = subprocess.run(
-        command, cwd=_PROJECT, stderr=subprocess.PIPE, text=True, check=False, timeout=600
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False, timeout=600
     )
     if result.returncode != 0:
-        raise StartupError(
-            (result.stderr.strip().splitlines() or [f"The check of {module} failed."])[-1]
-        )
+        lines = result.stderr.strip().splitlines()
+        raise StartupError(lines[-1] if lines else f"The check of {module} failed.")

@@ -72,13 +72,13 @@ def test_steps_and_pictures_are_counted(watched: Server, photo: bytes) -> None:
     }
     for name, labels in (
         ("step_duration_seconds_count", ("segment",)),
-        ("picture_megapixels_count", ()),
+        ("image_megapixels_count", ()),
         ("model_runs_total", ()),
     ):
         assert after[name][labels] - before[name][labels] == 1
-    assert after["picture_megapixels_sum"][()] - before["picture_megapixels_sum"][
-        ()
-    ] == pytest.approx(0.512 * 0.512)
+    assert after["image_megapixels_sum"][()] - before["image_megapixels_sum"][()] == pytest.approx(
+        0.512 * 0.512
+    )
     assert (
         0.01
         < after["step_duration_seconds_sum"]["segment",]

@@ -92,8 +92,8 @@ def test_every_record_within_a_request_carries_its_id() -> None:
     records = {line["message"]: line for line in log}
     for message in (
         "from the executor's thread, by a library",
-        "A defect: this request could not be answered",
+        "Defect: the request could not be answered",
         "request",
     ):
         assert records[message]["request_id"] == request_id, message
-    assert "TypeError: ours" in records["A defect: this request could not be answered"]["traceback"]
+    assert "TypeError: ours" in records["Defect: the request could not be answered"]["traceback"]

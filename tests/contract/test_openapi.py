@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from pipeline.errors import BackgroundRemovalError, ImageTooLarge, SourceHTTPError, SourceTooLarge
 from pipeline.options import Options
 from serving.parsing import URLRequest
+from serving.project import VERSION
 from serving.responses import EXPOSED_HEADERS, STATUSES, error_response
 from tests.support.environment import ROOT
 from tests.support.serving import Server
@@ -192,6 +193,7 @@ def test_an_error_becomes_the_answer_that_is_documented(
 ) -> None:
     headers = {
         "X-BentoML-Request-ID": "0" * 16,
+        "X-Service-Version": VERSION,
         **({"Allow": "POST"} if STATUSES[type(error)] == 405 else {}),
     }
     made = error_response(error, headers)

@@ -61,7 +61,7 @@ def test_what_has_moved_is_named(
     with pytest.raises(MovedError) as raised:
         pillow.check()
     assert str(raised.value).startswith(
-        f"Pillow {PIL.__version__} has moved what this service uses of it: {sentence};"
+        f"Pillow {PIL.__version__} lacks a private API that this service uses: {sentence};"
     )
 
 
