@@ -43,7 +43,7 @@ check: $(VENV)/dev.done  ## Run ruff, mypy --strict and deptry (every imported p
 fuzz: $(VENV)/dev.done setup  ## Decode mutated images (10 minutes; FUZZ="--minutes 60 --seed 7")
 	@$(BIN)/python -m tests.support.fuzz $(FUZZ)
 
-bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
+bench: $(VENV)/dev.done bench/.peer/installed setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)
 
 quality: $(VENV)/dev.done setup  ## Score cutouts against true mattes (QUALITY="folder ..." for your own)
@@ -90,6 +90,14 @@ $(VENV)/setup.done: requirements/setup.txt | $(BIN)/python
 
 $(VENV)/dev.done: requirements/dev.txt | $(BIN)/python
 	$(call install,requirements/dev.txt)
+
+# rembg's server, which the bench measures beside: its first start compiles for most of a minute.
+bench/.peer/installed: requirements/peer.txt | $(BIN)/python
+	@echo "bench: installing $< into $(@D)"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r $<
+	@$(@D)/bin/rembg s --help > $(@D)/help.txt
+	@touch $@
 
 define install
 	@echo "setup: installing $(1)"

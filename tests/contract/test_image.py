@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from bench.cgroup import cgroup_of
 from deploy.image.sbom import bill, inventory
 from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_TAG
 from tests.support.bombs import huge_png
+from tests.support.cgroup import cgroup_of
 from tests.support.environment import DATA, ROOT, Record
 from tests.support.image_driver import SOURCE_PORT
 from tests.support.images import encoded, grainy

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.memory import settled_pss
 from pipeline.image.formats import detect_format
 from tests.support.environment import DATA, Record
 from tests.support.fuzz import CODES, GROWTH, PICTURE_CODES, SLOWEST, Outcome, growth, outcomes
 from tests.support.mutations import Originals, mutated, originals, parts
+from tests.support.process_memory import settled_pss
 from tests.support.serving import serve
 
 WORKERS = 2

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.soak.exchange import BROKEN_PICTURE, NO_SUCH_ANSWER, OTHER_BYTES, Client
-from bench.soak.judge import targets
-from bench.soak.report import report
+from bench.report import MB
+from bench.soak.clients import BROKEN_IMAGE, OTHER_BYTES, UNDOCUMENTED, Client
+from bench.soak.report import report, targets
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Request, Traffic
-from bench.targets import MB
 from tests.support.environment import ROOT
 from tests.support.faults import Fault, faulty_source, sends, stalls, with_length
 from tests.support.images import encoded
@@ -38,7 +37,7 @@ def results(wrong: str | None = None, errors: int = 0, last: float = 350) -> dic
 
 
 def test_a_right_whole_and_flat_service_passes() -> None:
-    assert all(target.reached for target in targets(results()))
+    assert all(target.met for target in targets(results()))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def test_a_right_whole_and_flat_service_passes() -> None:
     [
         results(wrong="internal_error"),
         results(wrong="image_corrupt"),
-        results(wrong=NO_SUCH_ANSWER),
+        results(wrong=UNDOCUMENTED),
         results(wrong=OTHER_BYTES),
         results(wrong=LOST),
         results(wrong=BROKEN_OFF),
@@ -55,7 +54,7 @@ def test_a_right_whole_and_flat_service_passes() -> None:
     ],
 )
 def test_one_fault_of_any_kind_fails(failed: dict[str, Any]) -> None:
-    assert [target.reached for target in targets(failed)].count(False) == 1
+    assert [target.met for target in targets(failed)].count(False) == 1
 
 
 def answer(body: bytes, *headers: bytes) -> Fault:
@@ -77,10 +76,10 @@ async def test_what_came_of_a_request() -> None:
         "picture": (answer(small, *headers), "ok"),
         "the_same_picture": (answer(small, *headers), "ok"),
         "another_picture": (answer(other, *headers), OTHER_BYTES),
-        "half_a_picture": (answer(small[:-12], *headers), BROKEN_PICTURE),
+        "half_a_picture": (answer(small[:-12], *headers), BROKEN_IMAGE),
         "a_picture_of_another_size": (
             answer(small, headers[0], b"X-Width: 9", headers[2]),
-            BROKEN_PICTURE,
+            BROKEN_IMAGE,
         ),
         "refusal": (
             sends(b"HTTP/1.1 429 X\r\nContent-Length: %d\r\n\r\n" % len(refusal) + refusal),
@@ -88,17 +87,15 @@ async def test_what_came_of_a_request() -> None:
         ),
         "a_refusal_with_another_status": (
             sends(b"HTTP/1.1 422 X\r\nContent-Length: %d\r\n\r\n" % len(refusal) + refusal),
-            NO_SUCH_ANSWER,
+            UNDOCUMENTED,
         ),
-        "bare_error": (sends(b"HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\nOops"), NO_SUCH_ANSWER),
+        "bare_error": (sends(b"HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\nOops"), UNDOCUMENTED),
         "closed_before_an_answer": (sends(), LOST),
         "closed_in_mid_answer": (sends(with_length(b"100", b"x")), BROKEN_OFF),
         "no_answer": (stalls(b""), LEFT),
     }
-    async with (
-        faulty_source({name: fault for name, (fault, _) in expected.items()}) as service,
-        Client(service.url("")) as client,
-    ):
+    async with faulty_source({name: fault for name, (fault, _) in expected.items()}) as service:
+        client = Client(service.url(""))
         requests = (
             Request("any", "the same", frozenset(), f"/{name}", method="GET", patience=1)
             for name in expected
@@ -134,7 +131,7 @@ def test_the_same_seed_draws_the_same_requests(photo: bytes, tmp_path: Path) -> 
 def test_the_report_is_that_of_the_last_soak() -> None:
     last = json.loads((RESULTS / "soak.json").read_text())
     assert last["minutes"] >= 5
-    assert all(target.reached for target in targets(last))
+    assert all(target.met for target in targets(last))
     assert (RESULTS / "soak.md").read_text() == report(last)
 
 

@@ -42,7 +42,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
-def grainy(megapixels: int) -> Image.Image:
+def grainy(megapixels: float) -> Image.Image:
     """Enlarge the sample and add grain: it cuts out and compresses like a photo of that size."""
     side = round((megapixels * 1e6) ** 0.5)
     enlarged = Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)

@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.memory import tree_pss
 from pipeline.weights import SAMPLE
+from tests.support.process_memory import tree_pss
 from tests.support.serving import upload_request
 
 TIMES = 10

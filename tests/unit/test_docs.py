@@ -11,7 +11,7 @@ import pytest
 
 import pipeline.errors
 import serving.errors
-from bench.report import report, summary
+from bench.__main__ import report, summary
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
 from serving.responses import EXPOSED_HEADERS, STATUSES

@@ -1,5 +1,6 @@
-"""The memory of a process tree: PSS, in which a page that n processes share counts 1/n in each."""
+"""The memory of a process tree as PSS: a page that n processes share counts 1/n in each."""
 
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -8,13 +9,13 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench.figures import spread
-
-_INTERVAL = 0.03  # seconds between two samples
+# Seconds between two samples. One sample of a service takes 2 ms.
+_SAMPLE_INTERVAL = 0.03
+_REST_INTERVAL = 0.2
 
 
 def tree_pss(process: int) -> int:
-    """PSS of a process and its descendants, in bytes."""
+    """Return the PSS of a process and its descendants, in bytes."""
     root = psutil.Process(process)
     total = 0
     for member in (root, *root.children(recursive=True)):
@@ -24,14 +25,14 @@ def tree_pss(process: int) -> int:
 
 
 def settled_pss(process: int, seconds: float = 3) -> int:
-    """PSS of a tree at rest: the median over some seconds after a second of quiet, in bytes."""
+    """Return the PSS of a tree at rest, in bytes: the median over `seconds`, after one second."""
     time.sleep(1)
     samples = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         samples.append(tree_pss(process))
-        time.sleep(0.2)
-    return round(spread(samples).median)
+        time.sleep(_REST_INTERVAL)
+    return round(statistics.median(samples))
 
 
 @dataclass
@@ -43,14 +44,14 @@ class Watch:
 
 @contextmanager
 def watching(process: int) -> Iterator[Watch]:
-    """Sample the tree's PSS in a thread until the block ends."""
+    """Sample the PSS of a tree in a thread until the block ends."""
     watch, over = Watch(), threading.Event()
 
     def sample() -> None:
         while not over.is_set():
             with suppress(psutil.NoSuchProcess):
                 watch.peak = max(watch.peak, tree_pss(process))
-            over.wait(_INTERVAL)
+            over.wait(_SAMPLE_INTERVAL)
 
     thread = threading.Thread(target=sample)
     thread.start()

@@ -1,0 +1,45 @@
+"""The peak memory of the process tree, at rest and with each image, one request at a time."""
+
+from bench.report import MB, Goal, Samples, Section, record, say
+from bench.servers import Launch, Stage
+from tests.support.process_memory import settled_pss, watching
+
+UP_TO_12_MP = Goal("peak memory, up to 12 MP", r"(?!.*\b24\D*$).*", "peak", "MB", "≤", 430 * MB)
+AT_24_MP = Goal("peak memory, 24 MP", r".*\b24\D*", "peak", "MB", "≤", 480 * MB)
+PEAKS = [
+    ("peak, MB", "peak", "MB"),
+    ("rembg, peak MB", "rembg.peak", "MB"),
+    ("share of rembg's", "peak / rembg.peak", "×"),
+]
+
+SECTION = Section(
+    "Memory, one at a time, by image",
+    "The PSS of the whole process tree.",
+    PEAKS,
+    [UP_TO_12_MP, AT_24_MP],
+)
+
+
+def measure(stage: Stage, samples: Samples) -> None:
+    """Record bytes by image; rembg gets the plain images only."""
+    images = stage.images.named
+    plain = [f"{size:g}-plain" for size in stage.images.plain]
+    servers: dict[str, tuple[Launch, list[str]]] = {
+        "default": (stage.service, list(images)),
+        "rembg": (stage.rembg, plain),
+    }
+    for side, (launch, names) in servers.items():
+        with launch(wait=False) as server:
+            process = server.process.pid
+            with watching(process) as watch:
+                server.wait_until_ready()
+            record(samples, "starting", side, peak=watch.peak)
+            # rembg loads its model now.
+            server.upload(images[names[0]]).raise_for_status()
+            record(samples, "idle", side, peak=settled_pss(process))
+            for name in names:
+                with watching(process) as watch:
+                    for _ in range(stage.repeat(5, 2)):
+                        server.upload(images[name]).raise_for_status()
+                record(samples, name, side, peak=watch.peak)
+                say(f"memory: {side}, {name}: {watch.peak / MB:.0f} MB")
