@@ -6,6 +6,7 @@ import gzip
 import socket
 import struct
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -235,20 +236,20 @@ class FaultySource:
     faults: dict[str, Fault]
     port: int = 0
     open_connections: set[str] = field(default_factory=set)
-    connections: int = 0
+    connections: Counter[str] = field(default_factory=Counter)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}"
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until the fault has been committed and the caller has closed."""
-        self.connections += 1
+        """Serve one connection, until the fault has happened and the client has closed."""
         # Cancelled, at the end of the loop, it ends like any other: in Python 3.11 the server would print a traceback.
         with contextlib.suppress(
             ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
         ):
             request = await reader.readuntil(b"\r\n\r\n")
             name = request.split(b" ")[1][1:].partition(b"?")[0].decode()
+            self.connections[name] += 1
             self.open_connections.add(name)
             send = asyncio.ensure_future(self.faults[name](writer))
             gone = asyncio.ensure_future(

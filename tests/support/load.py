@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.weights import SAMPLE
 from tests.support.process_memory import tree_pss
-from tests.support.serving import upload_request
+from tests.support.raw_http import upload_request
 
 TIMES = 10
 CALLERS = 8
