@@ -1,6 +1,7 @@
 """Images that tests make, and the reference mask."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,3 +57,19 @@ def rembg_mask(session: Any, image: Image.Image) -> NDArray[np.int_]:
     import rembg
 
     return np.asarray(rembg.remove(image, session=session, only_mask=True)).astype(int)
+
+
+def model_image_of(content: bytes) -> Image.Image:
+    """Decode an image and reduce it to the size of u2netp's input, as rembg does."""
+    image = Image.open(io.BytesIO(content)).convert("RGB")
+    return image.resize((320, 320), Image.Resampling.LANCZOS)
+
+
+def reference_images(folder: Path) -> list[Path]:
+    """Return the images whose masks by rembg and by the model's authors are known."""
+    files = [
+        *(folder / "rembg_golden" / "inputs").iterdir(),
+        *(folder / "u2netp_official" / "images").iterdir(),
+    ]
+    assert len(files) > 10
+    return sorted(files)

@@ -1,3 +1,5 @@
+"""Public and special addresses, by table, at the edges of blocks, and embedded in IPv6."""
+
 import json
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -15,8 +17,6 @@ PUBLIC = [
     "100.128.0.0",
     "172.15.255.255",
     "172.32.0.0",
-]
-PUBLIC += [
     "192.0.1.0",
     "192.169.0.0",
     "198.17.255.255",
@@ -24,15 +24,15 @@ PUBLIC += [
     "223.255.255.255",
     "168.63.129.15",
     "168.63.129.17",
-]
-PUBLIC += [
     "2001:200::1",
     "2606:4700:4700::1111",
     "2a00:1450:4009:80b::200e",
     "2620:4f:7fff::1",
     "3ffe::1",
+    "64:ff9b::808:808",
+    "64:ff9b::9.255.255.255",
+    "64:ff9b::168.63.129.17",
 ]
-PUBLIC += ["64:ff9b::808:808", "64:ff9b::9.255.255.255", "64:ff9b::168.63.129.17"]
 
 SPECIAL = [
     "0.0.0.0",
@@ -42,8 +42,6 @@ SPECIAL = [
     "100.100.100.200",
     "127.0.0.1",
     "169.254.169.254",
-]
-SPECIAL += [
     "169.254.170.2",
     "172.16.0.1",
     "172.31.255.255",
@@ -51,8 +49,6 @@ SPECIAL += [
     "192.0.2.1",
     "192.88.99.1",
     "192.168.1.1",
-]
-SPECIAL += [
     "198.18.0.1",
     "198.19.255.255",
     "198.51.100.1",
@@ -60,23 +56,26 @@ SPECIAL += [
     "224.0.0.1",
     "239.255.255.255",
     "240.0.0.1",
-]
-SPECIAL += ["255.255.255.255", "168.63.129.16", "192.31.196.1", "192.52.193.1", "192.175.48.1"]
-SPECIAL += ["::", "::1", "::ffff:8.8.8.8", "::8.8.8.8", "::ffff:0:808:808", "100::1"]
-SPECIAL += [
+    "255.255.255.255",
+    "168.63.129.16",
+    "192.31.196.1",
+    "192.52.193.1",
+    "192.175.48.1",
+    "::",
+    "::1",
+    "::ffff:8.8.8.8",
+    "::8.8.8.8",
+    "::ffff:0:808:808",
+    "100::1",
     "64:ff9b::10.0.0.1",
     "64:ff9b::169.254.169.254",
     "64:ff9b::168.63.129.16",
     "64:ff9b::808:808%eth0",
-]
-SPECIAL += [
     "64:ff9b::1:808:808",
     "64:ff9b:0:1::808:808",
     "64:ff9a::808:808",
     "64:ff9b:1::1",
     "64:ff9b:1::808:808",
-]
-SPECIAL += [
     "2001::1",
     "2001:2::1",
     "2001:20::1",
@@ -85,8 +84,6 @@ SPECIAL += [
     "2002:808:808::1",
     "3fff::1",
     "3fff:fff::1",
-]
-SPECIAL += [
     "2620:4f:8000::1",
     "5f00::1",
     "fc00::1",
@@ -95,8 +92,6 @@ SPECIAL += [
     "fe80::1%eth0",
     "fec0::1",
     "ff02::1",
-]
-SPECIAL += [
     "2606:4700::5efe:7f00:1",
     "2606:4700::200:5efe:a00:1",
     "4000::1",
@@ -106,17 +101,17 @@ SPECIAL += [
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_public(address: str) -> None:
+def test_a_public_address_is_public(address: str) -> None:
     assert is_public(ip_address(address))
 
 
 @pytest.mark.parametrize("address", SPECIAL)
-def test_special(address: str) -> None:
+def test_a_special_address_is_not_public(address: str) -> None:
     assert not is_public(ip_address(address))
 
 
-# IANA's registries of special-purpose addresses (RFC 6890 and its updates), and multicast: their first and last addresses, and
-# what lies beside them, which is public where no other block begins there.
+# IANA's registries of special-purpose addresses (RFC 6890 and its updates), multicast, and the
+# address of Azure's WireServer.
 BLOCKS = [
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -125,24 +120,18 @@ BLOCKS = [
     "169.254.0.0/16",
     "172.16.0.0/12",
     "192.0.0.0/24",
-]
-BLOCKS += [
     "192.0.2.0/24",
     "192.31.196.0/24",
     "192.52.193.0/24",
     "192.88.99.0/24",
     "192.168.0.0/16",
     "192.175.48.0/24",
-]
-BLOCKS += [
     "198.18.0.0/15",
     "198.51.100.0/24",
     "203.0.113.0/24",
     "224.0.0.0/4",
     "240.0.0.0/4",
     "168.63.129.16/32",
-]
-BLOCKS += [
     "::/128",
     "::1/128",
     "::ffff:0:0/96",
@@ -151,8 +140,6 @@ BLOCKS += [
     "100::/64",
     "2001::/23",
     "2001:db8::/32",
-]
-BLOCKS += [
     "2002::/16",
     "2620:4f:8000::/48",
     "3fff::/20",
@@ -165,7 +152,7 @@ BLOCKS += [
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_edges_of_blocks(block: str) -> None:
+def test_a_block_is_special_from_its_first_to_its_last_address(block: str) -> None:
     network = ip_network(block)
     first, last = int(network[0]), int(network[-1])
     of_version = IPv4Address if network.version == 4 else IPv6Address
@@ -187,7 +174,8 @@ def test_edges_of_blocks(block: str) -> None:
         ), address
 
 
-# How IPv6 carries an IPv4 address: RFC 4291, 2.5.5.1 and 2.5.5.2; RFC 2765; RFC 6052; RFC 8215; RFC 3056; RFC 4380; RFC 5214.
+# How IPv6 embeds an IPv4 address: RFC 4291 (2.5.5.1 and 2.5.5.2), RFC 2765, RFC 6052, RFC 8215,
+# RFC 3056, RFC 4380, RFC 5214.
 EMBEDDINGS = {
     "compatible": lambda v4: v4,
     "mapped": lambda v4: 0xFFFF << 32 | v4,
@@ -206,13 +194,14 @@ EMBEDDINGS = {
 @pytest.mark.parametrize(
     "address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "192.168.0.1", "8.8.8.8"]
 )
-def test_embedded(embedding: str, address: str) -> None:
-    # Only NAT64's well-known prefix is as good as the address that it embeds.
+def test_an_embedded_address_counts_only_in_the_well_known_nat64_prefix(
+    embedding: str, address: str
+) -> None:
     expected = embedding == "NAT64" and is_public(ip_address(address))
     assert is_public(IPv6Address(EMBEDDINGS[embedding](int(IPv4Address(address))))) == expected
 
 
-def test_outside_table(data: Path) -> None:
+def test_the_outside_table(data: Path) -> None:
     rows = json.loads((data / "ssrf" / "addresses.json").read_text())
     wrong = [
         row

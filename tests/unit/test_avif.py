@@ -1,4 +1,4 @@
-"""The memory of an AVIF from its boxes and its AV1 headers."""
+"""The memory of an AVIF, from its boxes and its AV1 headers."""
 
 import io
 import struct
@@ -10,36 +10,34 @@ from PIL import Image
 
 from pipeline.errors import ImageCorrupt, ImageTooLarge
 from pipeline.image.decode import decode
-from pipeline.image.headers.av1 import read_stream
 from pipeline.image.headers.avif import plane_bytes
 from pipeline.image.headers.isobmff import whole_file
 from tests.support.avif_files import box, payload, tiled
-from tests.support.images import encoded
+from tests.support.images import MAX_PIXELS, encoded
 
-MAX_PIXELS = 25_000_000
 PHOTO = Image.linear_gradient("L").resize((64, 64)).convert("RGB")
+PIXELS = 64 * 64
+# A grid of two tiles; the second reaches beyond the image.
+GRID = (120, 64)
+TILE = (64, 64)
 
 
-def bytes_per_pixel(data: bytes) -> float:
-    asked: list[int] = []
-    width, height = decode(data, MAX_PIXELS, asked.append).size
-    return asked[0] / (width * height)
-
-
-@pytest.mark.parametrize("subsampling", ["4:0:0", "4:2:0", "4:2:2", "4:4:4"])
-def test_planes_are_what_the_bitstream_says(subsampling: str) -> None:
-    samples = {"4:0:0": 1, "4:2:0": 1.5, "4:2:2": 2, "4:4:4": 3}[subsampling]
-    assert bytes_per_pixel(encoded(PHOTO, "AVIF", subsampling=subsampling)) == 8 + samples
+@pytest.mark.parametrize(
+    ("subsampling", "expected"), [("4:0:0", 1), ("4:2:0", 1.5), ("4:2:2", 2), ("4:4:4", 3)]
+)
+def test_the_planes_are_those_of_the_bitstream(subsampling: str, expected: float) -> None:
+    data = encoded(PHOTO, "AVIF", subsampling=subsampling)
+    assert plane_bytes(data, PHOTO.size) == expected * PIXELS
 
 
 def test_neither_a_brand_nor_a_configuration_hides_the_planes() -> None:
-    """The letters av1C may stand anywhere; and what an av1C box says binds no decoder."""
+    """The letters av1C may stand anywhere, and a decoder does not obey an av1C box."""
     honest = encoded(PHOTO, "AVIF", subsampling="4:4:4")
     fake_brand = honest[:20] + b"av1C\x81\0\x1c\0" + honest[28:]
-    assert bytes_per_pixel(fake_brand) == 11
     at = honest.index(b"av1C") + 6
     fake_configuration = honest[:at] + b"\x0c" + honest[at + 1 :]
-    assert plane_bytes(fake_configuration, PHOTO.size) == 3 * 64 * 64
+    for data in (honest, fake_brand, fake_configuration):
+        assert plane_bytes(data, PHOTO.size) == 3 * PIXELS
 
 
 def test_ten_bits_take_twice_as_much(data: Path) -> None:
@@ -47,8 +45,8 @@ def test_ten_bits_take_twice_as_much(data: Path) -> None:
     assert plane_bytes(deep, (400, 300)) >= 2 * 1.5 * 400 * 300
 
 
-def test_a_gain_map_is_not_decoded(data: Path) -> None:
-    """An auxiliary image that is not alpha: neither its planes nor its faults count."""
+def test_a_gain_map_is_not_counted(data: Path) -> None:
+    """It is an auxiliary image that is not alpha, which libavif does not decode."""
     content = (data / "corpus" / "libavif" / "colors_hdr_srgb.avif").read_bytes()
     assert plane_bytes(content, (200, 200)) == 2 * 3 * 200 * 200
     name = b"urn:com:photo:aux:hdrgainmap"
@@ -56,39 +54,41 @@ def test_a_gain_map_is_not_decoded(data: Path) -> None:
     assert plane_bytes(as_alpha, (200, 200)) > 2 * 3 * 200 * 200
 
 
-def test_alpha_and_animations() -> None:
+def test_alpha_is_another_plane() -> None:
     clear = PHOTO.convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(PHOTO.size).rotate(90))
-    assert bytes_per_pixel(encoded(clear, "AVIF", subsampling="4:2:0")) == 8 + 1.5 + 1
-    animated = encoded(
-        PHOTO, "AVIF", subsampling="4:4:4", save_all=True, append_images=[PHOTO.rotate(90)]
-    )
-    assert bytes_per_pixel(animated) == 11
+    data = encoded(clear, "AVIF", subsampling="4:2:0")
+    assert plane_bytes(data, PHOTO.size) == (1.5 + 1) * PIXELS
+
+
+def test_an_animation_is_counted_by_one_frame() -> None:
+    frames = {"save_all": True, "append_images": [PHOTO.rotate(90)]}
+    data = encoded(PHOTO, "AVIF", subsampling="4:4:4", **frames)
+    assert plane_bytes(data, PHOTO.size) == 3 * PIXELS
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_grid(inside: bool) -> None:
-    """The tiles count once, each with the part that reaches beyond the image."""
-    data = tiled((120, 64), (64, 64), payload(PHOTO, subsampling="4:2:0"), inside)
-    assert plane_bytes(data, (120, 64)) == 2 * 1.5 * 64 * 64
+def test_the_tiles_of_a_grid_count_whole(inside: bool) -> None:
+    data = tiled(GRID, TILE, payload(PHOTO, subsampling="4:2:0"), inside)
+    assert plane_bytes(data, GRID) == 2 * 1.5 * 64 * 64
     pixels = np.asarray(decode(data, MAX_PIXELS).rgb()).astype(int)
     assert np.abs(pixels[:, 64:] - np.asarray(PHOTO)[:, :56]).mean() < 4
 
 
-def test_tiles_larger_than_they_declare() -> None:
+def test_tiles_larger_than_they_declare_are_too_large() -> None:
     large = payload(Image.new("RGB", (2000, 1000)), subsampling="4:2:0")
     with pytest.raises(ImageTooLarge, match="pixels in a frame"):
-        decode(tiled((120, 64), (64, 64), large), MAX_PIXELS)
+        decode(tiled(GRID, TILE, large), MAX_PIXELS)
 
 
-def test_a_frame_of_a_track() -> None:
-    """Each track counts, whether or not the reader takes the image from the items."""
+def test_the_first_sample_of_a_track_counts() -> None:
+    """The reader may take the image from the track or from the items."""
     still, large = Image.new("L", (16, 16)), Image.new("L", (2000, 1000))
     animated = encoded(
         still, "AVIF", speed=10, save_all=True, append_images=[still.point(lambda _: 200)]
     )
     assert decode(animated, MAX_PIXELS).size == (16, 16)
-    at = animated.index(b"stco") + 12  # a version, the number of chunks, the first one's place
+    at = animated.index(b"stco") + 12  # behind a version and the number of chunks
     elsewhere = animated[:at] + struct.pack(">I", len(animated)) + animated[at + 4 :]
     at = elsewhere.index(b"stsz") + 16
     stream = payload(large)
@@ -99,143 +99,69 @@ def test_a_frame_of_a_track() -> None:
         plane_bytes(elsewhere[:-1], (16, 16))
 
 
-def test_a_payload_that_cannot_be_found() -> None:
-    data = tiled((120, 64), (64, 64), payload(PHOTO))
-    for wrong in (
-        data[:-1],
-        data.replace(b"iloc", b"free"),
-        data.replace(b"pitm", b"free"),
-        data.replace(b"av01", b"hvc1"),
-    ):
-        with pytest.raises(ImageCorrupt):
-            plane_bytes(wrong, (120, 64))
+def replaced(old: bytes, new: bytes) -> bytes:
+    data = tiled(GRID, TILE, payload(PHOTO))
+    assert old in data
+    return data.replace(old, new)
 
 
-def test_what_stands_twice() -> None:
-    """Who reads the file may take either."""
-    data = tiled((120, 64), (64, 64), payload(PHOTO))
-    meta = next(found for found in whole_file(data).boxes() if found.kind == b"meta")
+@pytest.mark.parametrize(
+    "data",
+    [
+        tiled(GRID, TILE, payload(PHOTO))[:-1],
+        replaced(b"iloc", b"free"),
+        replaced(b"pitm", b"free"),
+        replaced(b"av01", b"hvc1"),
+    ],
+)
+def test_a_payload_that_cannot_be_found_is_corrupt(data: bytes) -> None:
     with pytest.raises(ImageCorrupt):
-        plane_bytes(data + box(b"meta", data[meta.start : meta.end]), (120, 64))
+        plane_bytes(data, GRID)
 
 
-def test_every_cut_and_every_changed_byte_ends_in_the_contracts_errors() -> None:
-    data = tiled((120, 64), (64, 64), payload(PHOTO), inside=True)
-    for at in range(len(data) - 200):
-        for wrong in (
-            data[:at],
-            data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :],
-            data[:at] + b"\0" + data[at + 1 :],
-        ):
+def test_a_second_meta_box_is_corrupt() -> None:
+    """A reader may take either."""
+    data = tiled(GRID, TILE, payload(PHOTO))
+    meta = whole_file(data).one(b"meta")
+    with pytest.raises(ImageCorrupt):
+        plane_bytes(data + box(b"meta", data[meta.start : meta.end]), GRID)
+
+
+WITHIN = tiled(GRID, TILE, payload(PHOTO), inside=True)
+# The AV1 data at the end is cut by test_a_payload_that_cannot_be_found_is_corrupt.
+STRUCTURE = range(len(WITHIN) - 200)
+
+
+def test_a_file_cut_anywhere_is_corrupt() -> None:
+    for at in STRUCTURE:
+        with pytest.raises(ImageCorrupt):
+            plane_bytes(WITHIN[:at], GRID)
+
+
+def test_a_file_with_any_byte_changed_is_priced_or_refused() -> None:
+    refused = 0
+    for at in STRUCTURE:
+        for byte in (WITHIN[at] ^ 0xFF, 0):
             try:
-                plane_bytes(wrong, (120, 64))
+                price = plane_bytes(WITHIN[:at] + bytes([byte]) + WITHIN[at + 1 :], GRID)
             except (ImageCorrupt, ImageTooLarge):
-                continue
+                refused += 1
+            else:
+                assert price > 0
+    assert 0 < refused < 2 * len(STRUCTURE)
 
 
-def test_sizes_of_boxes_do_not_lead_outside_or_round_in_circles() -> None:
-    inner = box(b"free") * 3
-    assert len(whole_file(box(b"moov", inner)).one(b"moov").boxes()) == 3
-    to_the_end = bytes(4) + b"moov" + inner
-    assert len(whole_file(to_the_end).one(b"moov").boxes()) == 3
-    for size in (7, 2, 40, 2**32 - 1):
-        lying = box(b"moov", struct.pack(">I", size) + b"free", inner)
-        with pytest.raises(ImageCorrupt):
-            whole_file(lying).one(b"moov").boxes()
-    long = struct.pack(">I4sQ", 1, b"free", 2**63)
-    with pytest.raises(ImageCorrupt):
-        whole_file(box(b"moov", long)).one(b"moov").boxes()
-    with pytest.raises(ImageCorrupt):
-        whole_file(box(b"moov", box(b"free") * 10_001)).one(b"moov").boxes()
-
-
-def unit(kind: int, content: str) -> bytes:
-    """An open bitstream unit of bits."""
-    body = int(content.ljust(-(-len(content) // 8) * 8, "0"), 2).to_bytes(
-        -(-len(content) // 8), "big"
-    )
-    return bytes([kind << 3 | 2, len(body)]) + body
-
-
-def sequence(
-    width: int, height: int, size_bits: int = 16, is_reduced: bool = False, deep: bool = False
-) -> bytes:
-    """A sequence header of profile 0, 4:2:0, without timing, identifiers or order hints."""
-    start = (
-        "000" + "11" + "00000"
-        if is_reduced
-        else "000" + "00" + "0" + "0" + "00000" + "0" * 12 + "00000"
-    )
-    size = f"{size_bits - 1:04b}" * 2 + f"{width - 1:0{size_bits}b}" + f"{height - 1:0{size_bits}b}"
-    tools = "000" if is_reduced else "0" + "000" + "0000" + "0" + "1" + "1"
-    return unit(
-        1,
-        start
-        + size
-        + tools
-        + "000"
-        + ("1" if deep else "0")
-        + "0"
-        + "0"
-        + "0"
-        + "00"
-        + "0"
-        + "0"
-        + "1",
-    )
-
-
-KEY_FRAME = (
-    "0" + "00" + "1" + "0" + "0"
-)  # not shown before, a key frame, shown, its own tables, no screen content
-
-
-def test_a_frame_may_be_larger_than_its_sequence_says() -> None:
-    """The decoder obeys a frame's own size, which the sequence's field widths alone bound."""
-    header = sequence(16, 16, size_bits=12)
-    assert read_stream(header + unit(6, KEY_FRAME + "0")).pixels == 256
-    assert read_stream(header + unit(6, KEY_FRAME + "1")).pixels == 4096**2
-    assert (
-        read_stream(header + unit(6, "0" + "11" + "1" + "0" + "0")).pixels == 4096**2
-    )  # a switch frame always has its own
-    assert read_stream(sequence(16, 16, is_reduced=True) + unit(6, "1" * 8)).pixels == 256
-
-
-def test_every_sequence_header_and_every_frame_counts() -> None:
-    small, large = sequence(16, 16), sequence(500, 400, deep=True)
-    frame = unit(6, KEY_FRAME + "0")
-    assert read_stream(small + frame + large).pixels == 200_000
-    assert read_stream(small, configuration=large).pixels == 200_000
-    assert (
-        read_stream(small).bytes_per_pixel,
-        read_stream(small + large).bytes_per_pixel,
-    ) == (1.5, 3)
-    assert read_stream(small + 5 * frame).frames == 5
-    assert read_stream(small + frame + unit(3, "1000")).frames == 1  # shows the first again
-    for wrong in (
-        b"",
-        frame,
-        small[:-8],
-        small + 40 * frame,
-        small + unit(2, "0") * 1_001,
-        b"\x0a\xff\xff",
-    ):
-        with pytest.raises(ImageCorrupt):
-            read_stream(wrong)
-
-
-def test_every_real_file(data: Path) -> None:
-    """What libavif reads is priced, at no less than a gray image takes."""
+def test_every_real_file_is_priced(data: Path) -> None:
+    """A file that libavif reads takes no less than a gray image."""
     read = 0
-    for file in (
-        found for folder in ("corpus", "awkward") for found in (data / folder).rglob("*.avif")
-    ):
-        content = file.read_bytes()
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-        except Exception:
-            continue
-        assert plane_bytes(content, image.size) >= image.width * image.height
-        read += 1
+    for folder in ("corpus", "awkward"):
+        for file in (data / folder).rglob("*.avif"):
+            content = file.read_bytes()
+            try:
+                with Image.open(io.BytesIO(content)) as image:
+                    image.load()
+            except Exception:
+                continue
+            assert plane_bytes(content, image.size) >= image.width * image.height
+            read += 1
     assert read > 30

@@ -1,4 +1,4 @@
-"""Whose fault it is that an image cannot be decoded: the file's, the memory's or ours."""
+"""What is to blame if an image cannot be decoded: the file, the memory, or a defect of ours."""
 
 import csv
 import struct
@@ -11,55 +11,63 @@ from pipeline.errors import BackgroundRemovalError, ImageCorrupt, OutOfMemory
 from pipeline.image.decode import decode
 from tests.support.images import MAX_PIXELS, RED, encoded, quadrants
 
+PLAIN = encoded(quadrants())
+TRANSPARENT = encoded(quadrants(), transparency=RED)
+DEEP = encoded(Image.new("F", (4, 4)), "TIFF")
+AVIF = encoded(quadrants(), "AVIF")
 
-def test_a_defect_of_ours_is_not_called_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
+
+@pytest.mark.parametrize(
+    ("function", "data"),
+    [
+        ("pipeline.image.decode.bytes_per_pixel", TRANSPARENT),
+        ("pipeline.image.decode.alpha_of", TRANSPARENT),
+        ("pipeline.image.color._alpha_of_key", TRANSPARENT),
+        ("pipeline.image.color._finite_extrema", DEEP),
+        ("pipeline.image.source_image.SourceImage.materialize", TRANSPARENT),
+        ("pipeline.image.headers.avif.read_stream", AVIF),
+    ],
+)
+def test_a_defect_of_ours_is_not_reported_as_corruption(
+    function: str, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise TypeError("a defect")
 
-    transparent, deep = (
-        encoded(quadrants(), transparency=RED),
-        encoded(Image.new("F", (4, 4)), "TIFF"),
-    )
-    for name, data in (
-        ("pipeline.image.decode.bytes_per_pixel", transparent),
-        ("pipeline.image.decode.alpha_of", transparent),
-        ("pipeline.image.color._alpha_of_key", transparent),
-        ("pipeline.image.color._finite_extrema", deep),
-        ("pipeline.image.source_image.SourceImage.materialize", transparent),
-        ("pipeline.image.headers.avif.read_stream", encoded(quadrants(), "AVIF")),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(name, fail)
-            with pytest.raises(TypeError, match="a defect"):
-                decode(data, MAX_PIXELS)
+    monkeypatch.setattr(function, fail)
+    with pytest.raises(TypeError, match="a defect"):
+        decode(data, MAX_PIXELS)
 
 
 @pytest.mark.parametrize("error", [TypeError, ZeroDivisionError, struct.error, RuntimeError])
-def test_whatever_pillow_raises_is_corruption(
-    error: type[Exception], monkeypatch: pytest.MonkeyPatch, wide_gamut: bytes
+@pytest.mark.parametrize(
+    ("owner", "method"),
+    [
+        (PngImagePlugin.PngImageFile, "_open"),
+        (PngImagePlugin.PngImageFile, "load"),
+        (Image.Image, "convert"),
+        (Image.Image, "crop"),
+        (ImageCms.ImageCmsTransform, "apply"),
+    ],
+)
+def test_an_exception_of_pillow_is_corruption(
+    owner: type,
+    method: str,
+    error: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    wide_gamut: bytes,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    keyed, managed = (
-        encoded(quadrants(), transparency=RED),
-        encoded(quadrants().convert("P"), icc_profile=wide_gamut),
-    )
-    for where, name, data in (
-        (PngImagePlugin.PngImageFile, "_open", keyed),
-        (PngImagePlugin.PngImageFile, "load", keyed),
-        (Image.Image, "convert", keyed),
-        (Image.Image, "crop", keyed),
-        (ImageCms.ImageCmsTransform, "apply", managed),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(where, name, fail)
-            with pytest.raises(ImageCorrupt):
-                decode(data, MAX_PIXELS)
+    managed = encoded(quadrants().convert("P"), icc_profile=wide_gamut)
+    monkeypatch.setattr(owner, method, fail)
+    with pytest.raises(ImageCorrupt):
+        decode(managed if method == "apply" else TRANSPARENT, MAX_PIXELS)
 
 
-def test_a_jpeg_whose_components_have_no_samples() -> None:
-    """Its samplings are what the price is divided by."""
+def test_a_jpeg_whose_components_have_no_samples_is_corrupt() -> None:
+    """The cost per pixel is divided by their samplings."""
     data = bytearray(encoded(quadrants(), "JPEG", progressive=True))
     at = data.index(b"\xff\xc2") + 11
     data[at] = data[at + 3] = data[at + 6] = 0
@@ -74,32 +82,27 @@ def test_a_large_image_that_cannot_be_converted_later_is_corrupt(
         raise RuntimeError
 
     monkeypatch.setattr("pipeline.image.source_image._SMALL_PIXELS", 0)
-    picture = decode(encoded(quadrants().convert("P"), icc_profile=wide_gamut), MAX_PIXELS)
+    image = decode(encoded(quadrants().convert("P"), icc_profile=wide_gamut), MAX_PIXELS)
     monkeypatch.setattr(ImageCms.ImageCmsTransform, "apply", fail)
     with pytest.raises(ImageCorrupt):
-        picture.rgb()
+        image.rgb()
 
 
-def test_memory_that_runs_out_is_not_called_corruption(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_is_not_reported_as_corruption(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fail(*_: object) -> None:
         raise MemoryError
 
-    data = encoded(quadrants())
+    with pytest.raises(OutOfMemory):
+        decode(PLAIN, MAX_PIXELS, reclaim_memory=fail)
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
     with pytest.raises(OutOfMemory):
-        decode(data, MAX_PIXELS)
+        decode(PLAIN, MAX_PIXELS)
 
 
-def test_room_that_cannot_be_made_is_out_of_memory() -> None:
-    def fail(_: int) -> None:
-        raise MemoryError
-
-    with pytest.raises(OutOfMemory):
-        decode(encoded(quadrants()), MAX_PIXELS, fail)
-
-
-def test_the_rows_of_the_corpus(data: Path) -> None:
-    """The decoder's part of what the table expects of the service."""
+def test_every_file_of_the_corpus_has_its_code(data: Path) -> None:
+    """A file whose subject is not found is decoded all the same."""
     with (data / "corpus" / "index.tsv").open() as table:
         rows = list(csv.DictReader(table, delimiter="\t"))
     wrong = []

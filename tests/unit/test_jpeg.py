@@ -1,4 +1,4 @@
-"""The memory that a JPEG takes."""
+"""Whether a JPEG's decoder must keep all coefficients, from its segments."""
 
 import struct
 
@@ -9,68 +9,87 @@ from PIL import Image
 from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
 from pipeline.image.headers.jpeg import keeps_coefficients
-from tests.support.images import MAX_PIXELS, encoded, quadrants
+from tests.support.images import MAX_PIXELS, RED, encoded, quadrants
+
+BASELINE = encoded(quadrants(), "JPEG")
+QUANTIZATION, HUFFMAN, SCAN = 0xDB, 0xC4, 0xDA
 
 
 def segments(data: bytes) -> dict[int, bytes]:
-    """Markers and contents up to the first scan, whose content goes on to the file's end."""
+    """Return the segments by their markers; the scan goes on to the end of the image."""
     at = 2
     found: dict[int, bytes] = {}
-    while data[at + 1] != 0xDA:
+    while data[at + 1] != SCAN:
         (length,) = struct.unpack_from(">H", data, at + 2)
-        found.setdefault(data[at + 1], b"")
-        found[data[at + 1]] += data[at : at + 2 + length]
+        found[data[at + 1]] = found.get(data[at + 1], b"") + data[at : at + 2 + length]
         at += 2 + length
-    return {**found, 0xDA: data[at:-2]}
+    return {**found, SCAN: data[at:-2]}
 
 
 def in_scans(image: Image.Image, repeated: int = 1) -> bytes:
-    """A baseline JPEG of RGB whose components come one after the other, which Pillow does not write."""
+    """Return a baseline JPEG with one scan for each of R, G and B, which Pillow does not write."""
     channels = [segments(encoded(channel, "JPEG")) for channel in image.split()]
     frame = b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, image.height, image.width, 3)
     frame += b"".join(bytes([number, 0x11, 0]) for number in b"RGB")
     scans = [
-        b"\xff\xda\0\x08\x01" + bytes([number]) + channel[0xDA][6:]
+        b"\xff\xda\0\x08\x01" + bytes([number]) + channel[SCAN][6:]
         for number, channel in zip(b"RGB", channels, strict=True)
     ]
-    return (
-        b"\xff\xd8"
-        + channels[0][0xDB]
-        + frame
-        + channels[0][0xC4]
-        + b"".join(scans * repeated)
-        + b"\xff\xd9"
-    )
+    tables = channels[0][QUANTIZATION] + frame + channels[0][HUFFMAN]
+    return b"\xff\xd8" + tables + b"".join(scans * repeated) + b"\xff\xd9"
 
 
-def test_components_in_scans_of_their_own_keep_all_coefficients() -> None:
+def test_an_image_with_a_scan_for_each_component_keeps_them() -> None:
     data = in_scans(quadrants().resize((400, 200)))
-    asked: list[int] = []
-    decoded = np.asarray(decode(data, MAX_PIXELS, asked.append).rgb())
-    assert np.abs(decoded[20, 20].astype(int) - (255, 0, 0)).max() < 40
-    assert asked == [80_000 * 10]
+    assert keeps_coefficients(data)
+    announced: list[int] = []
+    decoded = np.asarray(decode(data, MAX_PIXELS, announced.append).rgb())
+    assert np.abs(decoded[20, 20].astype(int) - RED).max() < 40
+    assert announced == [80_000 * 10]
 
 
-def test_scans_without_end() -> None:
+def test_an_image_of_more_than_100_scans_is_corrupt() -> None:
+    assert decode(in_scans(quadrants(), repeated=30), MAX_PIXELS).size == (40, 20)
     with pytest.raises(ImageCorrupt):
         decode(in_scans(quadrants(), repeated=40), MAX_PIXELS)
 
 
-@pytest.mark.parametrize(
-    ("mode", "options"),
-    [("RGB", {}), ("L", {}), ("CMYK", {}), ("RGB", {"restart_marker_blocks": 1})],
-)
-def test_one_scan_keeps_none(mode: str, options: dict[str, object]) -> None:
+MODES: list[tuple[str, dict[str, object]]] = [
+    ("RGB", {}),
+    ("L", {}),
+    ("CMYK", {}),
+    ("RGB", {"restart_marker_blocks": 1}),
+]
+
+
+@pytest.mark.parametrize(("mode", "options"), MODES)
+def test_an_image_in_one_scan_keeps_none(mode: str, options: dict[str, object]) -> None:
     data = encoded(quadrants().convert(mode), "JPEG", **options)
     assert not keeps_coefficients(data)
-    assert not keeps_coefficients(data[:2] + b"\xff" * 9 + data[2:])  # fill bytes before a segment
+    fill_bytes = b"\xff" * 9
+    assert not keeps_coefficients(data[:2] + fill_bytes + data[2:])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_progressive_image_keeps_them(mode: str) -> None:
     assert keeps_coefficients(encoded(quadrants().convert(mode), "JPEG", progressive=True))
 
 
-def test_what_is_no_sequence_of_segments() -> None:
-    data = encoded(quadrants(), "JPEG")
-    comments = b"\xff\xfe\0\2" * 5_000
-    for start in (b"xx", b"\xff\xd0", comments):
-        assert keeps_coefficients(data[:2] + start + data[2:])
-    assert keeps_coefficients(data[:2])
-    assert keeps_coefficients(data[:30])
+@pytest.mark.parametrize(
+    "data",
+    [
+        BASELINE[:2] + b"xx" + BASELINE[2:],
+        BASELINE[:2] + b"\xff\xd0" + BASELINE[2:],  # a restart marker before the frame
+        BASELINE[:2] + b"\xff\xfe\0\2" * 5_000 + BASELINE[2:],  # too many comments
+        BASELINE[:2],
+        BASELINE[:30],
+        b"",
+    ],
+)
+def test_what_cannot_be_read_is_priced_as_the_more_expensive(data: bytes) -> None:
+    assert keeps_coefficients(data)
+
+
+def test_4096_segments_are_read() -> None:
+    comments = b"\xff\xfe\0\2" * 4_000
+    assert not keeps_coefficients(BASELINE[:2] + comments + BASELINE[2:])

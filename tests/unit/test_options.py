@@ -1,0 +1,56 @@
+"""The values that each option accepts and refuses."""
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.options import Options
+
+ACCEPTED = {
+    "subject": ["largest", "all"],
+    "crop": [True, False],
+    "margin": [0, 1, 500],
+    "output": ["cutout", "mask"],
+    "edges": ["refined", "raw"],
+    "format": ["png", "webp"],
+    "background": [None, "#fff", "#A0b1C2", "#00000080"],
+}
+
+REFUSED = {
+    "subject": ["", "Largest", "smallest", None, 1],
+    "crop": ["maybe", 2, None],
+    "margin": [-1, 501, 1.5, "many", None],
+    "output": ["alpha", None],
+    "edges": ["soft", None],
+    "format": ["jpeg", "PNG", "image/png"],
+    "background": ["", "fff", "#ff", "#ffff", "#fffff", "#ggg", "red", "#fff\n", " #fff"],
+}
+
+
+def cases(table: dict[str, list[object]]) -> list[tuple[str, object]]:
+    return [(name, value) for name, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), cases(ACCEPTED))
+def test_accepted(name: str, value: object) -> None:
+    assert getattr(Options.model_validate({name: value}), name) == value
+
+
+@pytest.mark.parametrize(("name", "value"), cases(REFUSED))
+def test_refused(name: str, value: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Options.model_validate({name: value})
+    assert {error["loc"] for error in caught.value.errors()} == {(name,)}
+
+
+def test_the_first_accepted_value_is_the_default() -> None:
+    assert ACCEPTED.keys() == REFUSED.keys() == Options.model_fields.keys()
+    assert Options().model_dump() == {name: values[0] for name, values in ACCEPTED.items()}
+
+
+def test_an_unknown_field_is_refused() -> None:
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        Options.model_validate({"crops": True})
+
+
+def test_every_option_is_described() -> None:
+    assert all(field.description for field in Options.model_fields.values())
