@@ -88,7 +88,7 @@ def test_every_command_of_a_page_names_tests(page: str, at_least: int) -> None:
     assert len(commands) >= at_least
     for command in commands:
         words = shlex.split(command)
-        folders = [ROOT / word for word in words if word.startswith("tests/")]
+        folders = [ROOT / word for word in words if word.startswith("tests")]
         files = [file for folder in folders for file in folder.rglob("test_*.py")]
         # -k chooses by the name of a test and by that of its file.
         names = [name for file in files for name in (file.stem, *_tests_in(file))]
