@@ -153,5 +153,5 @@ def to_error(exception: Exception) -> BackgroundRemovalError:
             return exception
         case MemoryError():
             return OutOfMemory()
-    LOGGER.error("Defect: the request could not be answered", exc_info=exception)
+    LOGGER.error("A defect: this request could not be answered", exc_info=exception)
     return InternalError()

@@ -20,26 +20,22 @@ from pipeline.weights import SAMPLE
 
 _WEB = Path(__file__).parent.parent / "web"
 
-# The file of each path, and its media type: Python's table of types depends on the system's.
-_FILES = {
-    "/": (_WEB / "index.html", "text/html"),
-    "/page.css": (_WEB / "page.css", "text/css"),
-    "/page.js": (_WEB / "page.js", "text/javascript"),
-    "/clipboard.js": (_WEB / "clipboard.js", "text/javascript"),
-    "/code.js": (_WEB / "code.js", "text/javascript"),
-    "/dom.js": (_WEB / "dom.js", "text/javascript"),
-    "/options.js": (_WEB / "options.js", "text/javascript"),
-    "/send.js": (_WEB / "send.js", "text/javascript"),
-    "/show.js": (_WEB / "show.js", "text/javascript"),
-    "/zip.js": (_WEB / "zip.js", "text/javascript"),
-    "/icon.svg": (_WEB / "icon.svg", "image/svg+xml"),
-    "/sample.jpg": (SAMPLE, "image/jpeg"),
-    "/docs": (_WEB / "docs.html", "text/html"),
-    "/docs.css": (_WEB / "docs.css", "text/css"),
-    "/docs.js": (_WEB / "docs.js", "text/javascript"),
+# Python's own table of media types depends on the system.
+_MEDIA_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
 }
 
-_MEDIA_TYPES = {str(file): media_type for file, media_type in _FILES.values()}
+# The file of each path: the two pages, and all that they load.
+_FILES = {
+    "/": _WEB / "index.html",
+    "/docs": _WEB / "docs.html",
+    "/sample.jpg": SAMPLE,
+    **{f"/{file.name}": file for kind in ("css", "js", "svg") for file in _WEB.glob(f"*.{kind}")},
+}
 
 PAGE_PATHS = frozenset(_FILES)
 
@@ -67,8 +63,8 @@ class PageFiles(StaticFiles):
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """Return the file of a path, relative to / and "." for / itself, and its status."""
-        found = _FILES.get("/" if path == "." else f"/{path}")
-        return (str(found[0]), found[0].stat()) if found else ("", None)
+        file = _FILES.get("/" if path == "." else f"/{path}")
+        return (str(file), file.stat()) if file else ("", None)
 
     def file_response(
         self,
@@ -82,7 +78,8 @@ class PageFiles(StaticFiles):
         headers = {**_HEADERS, "ETag": tag}
         if self.is_not_modified(Headers(headers), Headers(scope=scope)):
             return Response(status_code=304, headers=headers)
-        return Response(content, media_type=_MEDIA_TYPES[str(full_path)], headers=headers)
+        media_type = _MEDIA_TYPES[Path(full_path).suffix]
+        return Response(content, media_type=media_type, headers=headers)
 
 
 def page_routes() -> list[Route]:

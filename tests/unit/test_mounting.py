@@ -44,7 +44,7 @@ def fail(*_, **__):
 
 async def ask(client):
     import pipeline.remove_background
-    pipeline.remove_background.select = fail
+    pipeline.remove_background.select_subject = fail
     response = await client.post("/remove-background/upload", files={"image": SAMPLE.read_bytes()})
     return [response.status_code, response.json()["code"], response.headers["X-BentoML-Request-ID"]]
 """
@@ -92,8 +92,8 @@ def test_every_record_within_a_request_carries_its_id() -> None:
     records = {line["message"]: line for line in log}
     for message in (
         "from the executor's thread, by a library",
-        "Defect: the request could not be answered",
+        "A defect: this request could not be answered",
         "request",
     ):
         assert records[message]["request_id"] == request_id, message
-    assert "TypeError: ours" in records["Defect: the request could not be answered"]["traceback"]
+    assert "TypeError: ours" in records["A defect: this request could not be answered"]["traceback"]
