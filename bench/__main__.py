@@ -7,35 +7,16 @@ import argparse
 import signal
 import sys
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
-from bench.images import size_of
-from bench.report import (
-    RESULTS,
-    Figures,
-    about,
-    cell,
-    machine,
-    own_sides,
-    say,
-    table,
-    target_table,
-    two_panels,
-    versions,
-    write_json,
-)
-from bench.sections import growth, installed, latency, limit, load, memory, start, urls
+from bench import report as out
+from bench.images import MADE_FROM
 from bench.servers import rembg_packages, set_up
 
 SECTIONS = {
-    "start": start,
-    "installed": installed,
-    "latency": latency,
-    "memory": memory,
-    "load": load,
-    "urls": urls,
-    "growth": growth,
-    "limit": limit,
+    name: import_module(f"bench.sections.{name}")
+    for name in ("start", "installed", "latency", "memory", "load", "urls", "growth", "limit")
 }
 
 _SERVICE = ("bentoml", "isal", "numpy", "onnxruntime", "pillow", "scipy")
@@ -64,36 +45,33 @@ def main() -> None:
     options = parser.parse_args()
     # Leave by an exception, so that the servers are stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
-    folder = RESULTS.with_name("trial") if options.quick or options.only else RESULTS
+    folder = out.RESULTS.with_name("trial") if options.quick or options.only else out.RESULTS
     with set_up(options.quick) as stage:
         results = {
             "date": datetime.now(UTC).date().isoformat(),
             "quick": options.quick,
-            "machine": machine(),
+            "machine": out.machine(),
             "versions": {
-                "service": versions(_SERVICE),
-                "rembg": versions(_REMBG, rembg_packages()),
+                "service": out.versions(_SERVICE),
+                "rembg": out.versions(_REMBG, rembg_packages()),
             },
             "images": {
-                "made_from": stage.images.made_from,
-                "files": {
-                    name: {"size": size_of(image), "bytes": len(image)}
-                    for name, image in stage.images.named.items()
-                },
+                "made_from": MADE_FROM,
+                "bytes": {name: len(image) for name, image in stage.images.items()},
             },
             "samples": {},
         }
         for name in options.only or SECTIONS:
             SECTIONS[name].measure(stage, results["samples"].setdefault(name, {}))
-            write_json(folder / "results.json", results)
+            out.write_json(folder / "results.json", results)
     (folder / "results.md").write_text(report(results))
     plot(results, folder / "latency.png")
     if not options.only:
         (folder / "summary.md").write_text(summary(results) + "\n")
-    say(f"written: bench/{folder.name}/")
+    out.say(f"written: bench/{folder.name}/")
 
 
-def report(results: Figures) -> str:
+def report(results: out.Figures) -> str:
     """Write the sections that were measured."""
     measured = [(SECTIONS[name].SECTION, of) for name, of in results["samples"].items()]
     targets = [target for section, samples in measured for target in section.targets(samples)]
@@ -104,45 +82,45 @@ def report(results: Figures) -> str:
     quick = " A quick run: too few samples to quote." if results["quick"] else ""
     parts = [
         f"# The service beside rembg's server, {results['date']}",
-        f"{about(results['machine'])}.{quick}",
+        f"{out.about(results['machine'])}.{quick}",
         f"Service: {listed['service']}. rembg: {listed['rembg']}. Both serve u2netp over loopback "
         "and get the same JPEG images (quality 90, 4:2:0; "
         f"{results['images']['made_from']}), in alternation in one run. Figures are medians, with "
         "the quartiles in brackets; ratios are those of the medians, with the quartiles of the "
         "paired samples. Memory is the PSS of the whole process tree; 1 MB is 1,000,000 bytes.",
-        f"## Targets\n\n{target_table(targets)}",
+        f"## Targets\n\n{out.target_table(targets)}",
         *(section.report(samples) for section, samples in measured),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def summary(results: Figures) -> str:
+def summary(results: out.Figures) -> str:
     """Write the README's table, of a whole run."""
-    shown = own_sides(next(iter(results["samples"]["latency"].values())))
+    shown = out.own_sides(next(iter(results["samples"]["latency"].values())))
     rows = []
     for section, what, figure, unit in _SUMMARY:
         for case, sides in results["samples"][section].items():
             if figure not in sides.get("rembg", {}):
                 continue
-            row = [what.format(case), cell(sides, "rembg", figure, unit, quartiles=False)]
+            row = [what.format(case), out.cell(sides, "rembg", figure, unit, quartiles=False)]
             for side in shown:
                 own = side if side in sides else "default"  # a start does not depend on options
                 row += [
-                    cell(sides, own, name, unit, quartiles=False)
+                    out.cell(sides, own, name, unit, quartiles=False)
                     for name in (figure, f"rembg.{figure} / {figure}")
                 ]
             rows.append(row)
     columns = [f"this service, {side} | ratio" for side in shown]
-    return table(" | ".join((" | `rembg s`", *columns)), rows)
+    return out.table(" | ".join((" | `rembg s`", *columns)), rows)
 
 
-def plot(results: Figures, file: Path) -> None:
+def plot(results: out.Figures, file: Path) -> None:
     """Draw latency and peak memory, if both were measured."""
     samples = results["samples"]
     if {"latency", "load"} <= samples.keys():
-        with two_panels(file) as (left, right):
-            latency.plot(left, samples["latency"])
-            load.plot(right, samples["load"])
+        with out.two_panels(file) as (left, right):
+            SECTIONS["latency"].plot(left, samples["latency"])
+            SECTIONS["load"].plot(right, samples["load"])
 
 
 if __name__ == "__main__":

@@ -4,9 +4,6 @@ They are photos of TEST_DATA if it is there, and the project's sample otherwise,
 grain so that it compresses like a photo.
 """
 
-import io
-from dataclasses import dataclass
-
 from PIL import Image, ImageOps
 
 from bench.report import say
@@ -23,61 +20,34 @@ _SOURCES = {
     24.1: "craft-beer_24MP.jpg",
 }
 
-# Megapixels.
-SIZES, HARD_SIZES = (0.24, 0.67, 1.6, 6.0, 10.7, 24.0), (12.0, 24.0)
+_ARE_REAL = all((_PHOTOS / name).exists() for name in _SOURCES.values())
+MADE_FROM = "photos, made smaller" if _ARE_REAL else "the sample, enlarged, with grain"
+
+# Megapixels: of plain images, and of those in each kind of JPEG.
+SIZES, HARD_SIZES = (0.24, 0.67, 1.6, 6, 10.7, 24), (12, 24)
 KINDS = ("plain", "rotated", "profile", "progressive", "cmyk")
 
 # EXIF 2.3: stored a quarter turn to the left of upright, as phones do.
 _ORIENTATION, _TURNED = 0x0112, 6
 
 
-@dataclass(frozen=True)
-class Images:
-    """JPEG files: `plain` by megapixels; `hard` by megapixels and kind, one image in every kind."""
-
-    made_from: str
-    plain: dict[float, bytes]
-    hard: dict[tuple[float, str], bytes]
-
-    @property
-    def named(self) -> dict[str, bytes]:
-        """All files by name, such as "0.24-plain" and "12-cmyk"."""
-        plain = {f"{size:g}-plain": image for size, image in self.plain.items()}
-        return plain | {f"{size:g}-{kind}": image for (size, kind), image in self.hard.items()}
-
-    def sources(self) -> dict[str, Fault]:
-        """Return what a source (tests/support/faults.py) sends for each name."""
-        files = self.named.items()
-        return {name: sends(with_length(b"%d" % len(file), file)) for name, file in files}
-
-    def mixed(self, megapixels: float, count: int) -> list[bytes]:
-        """Return `count` files, of each kind in turn."""
-        return [self.hard[megapixels, KINDS[i % len(KINDS)]] for i in range(count)]
+def make_images() -> dict[str, bytes]:
+    """Make all files, in some seconds, by megapixels and kind, such as 0.24-plain and 12-cmyk."""
+    say(f"images: {MADE_FROM}")
+    images = {f"{size:g}-plain": _jpeg(_photo(size)) for size in SIZES}
+    for size in HARD_SIZES:
+        images |= {f"{size:g}-{kind}": file for kind, file in _of_each_kind(_photo(size)).items()}
+    return images
 
 
-def make_images() -> Images:
-    """Make all files, in some seconds."""
-    is_real = all((_PHOTOS / name).exists() for name in _SOURCES.values())
-    made_from = "photos, made smaller" if is_real else "the sample, enlarged, with grain"
-    say(f"images: {made_from}")
-    plain = {size: _jpeg(_photo(size, is_real)) for size in SIZES}
-    hard = {
-        (size, kind): file
-        for size in HARD_SIZES
-        for kind, file in _of_each_kind(_photo(size, is_real)).items()
-    }
-    return Images(made_from, plain, hard)
+def sources(images: dict[str, bytes]) -> dict[str, Fault]:
+    """Return what a source (tests/support/faults.py) sends for each image."""
+    return {name: sends(with_length(b"%d" % len(file), file)) for name, file in images.items()}
 
 
-def size_of(image: bytes) -> tuple[int, int]:
-    """Return the width and height as stored, in pixels."""
-    with Image.open(io.BytesIO(image)) as opened:
-        return opened.size
-
-
-def _photo(megapixels: float, is_real: bool) -> Image.Image:
+def _photo(megapixels: float) -> Image.Image:
     """Return an upright RGB photo of so many megapixels."""
-    if not is_real:
+    if not _ARE_REAL:
         return grainy(megapixels)
     name = next(name for limit, name in _SOURCES.items() if megapixels <= limit)
     with Image.open(_PHOTOS / name) as file:

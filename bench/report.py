@@ -32,7 +32,7 @@ _STARTED = time.monotonic()
 
 
 # What a section has measured: samples by case, by side (a server and its options), and by name.
-Sides = dict[str, dict[str, list[float]]]
+Sides = dict[str, dict[str, list[Any]]]
 Samples = dict[str, Sides]
 
 # By unit: the factor from seconds, bytes or numbers, and the decimals to show.
@@ -79,13 +79,15 @@ class Section(NamedTuple):
 
     def report(self, samples: Samples) -> str:
         """Write a table with a row for each case and each side of the service."""
-        rows = [
-            (case, own, *(cell(sides, own, name, unit) for _, name, unit in self.columns))
-            for case, sides in samples.items()
-            for own in own_sides(sides)
-        ]
-        header = " | ".join(("", "options", *(title for title, _, _ in self.columns)))
-        return f"## {self.title}\n\n{self.text}\n\n{table(header, rows)}"
+        rows = [(case, own, sides) for case, sides in samples.items() for own in own_sides(sides)]
+        columns = [("", [_labeled(case, own) for case, own, _ in rows])]
+        for title, name, unit in self.columns:
+            cells = [cell(sides, own, name, unit) for _, own, sides in rows]
+            if any(cells):
+                columns.append((title, cells))
+        header = " | ".join(title for title, _ in columns)
+        lines = zip(*(cells for _, cells in columns), strict=True)
+        return f"## {self.title}\n\n{self.text}\n\n{table(header, lines)}"
 
     def targets(self, samples: Samples) -> list[Target]:
         """Judge the worst case of each goal, for each side of the service."""
@@ -96,11 +98,15 @@ class Section(NamedTuple):
                 measured = [sides for sides in matching if cell(sides, own, name, unit)]
                 values = [figure(sides, own, name) for sides in measured]
                 worst = min(values) if bound == "≥" else max(values)
-                found.append(judge(f"{what}, {own}", worst, bound, wanted, unit))
+                found.append(judge(_labeled(what, own), worst, bound, wanted, unit))
         return found
 
 
-def record(samples: Samples, case: str, side: str, **values: float | Sequence[float]) -> None:
+def _labeled(what: str, own: str) -> str:
+    return what if own == "default" else f"{what}, {own}"
+
+
+def record(samples: Samples, case: str, side: str, **values: float | Sequence[Any]) -> None:
     """Add samples by name."""
     for name, value in values.items():
         known = samples.setdefault(case, {}).setdefault(side, {}).setdefault(name, [])
@@ -218,9 +224,11 @@ def versions(names: Iterable[str], site_packages: str | None = None) -> dict[str
 
 
 def write_json(file: Path, results: Figures) -> None:
-    """Write every sample."""
+    """Write every sample, and each list of samples on one line."""
+    text = json.dumps(results, indent=1)
+    text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(results, indent=1) + "\n")
+    file.write_text(text + "\n")
 
 
 @contextmanager

@@ -7,12 +7,13 @@ read and httpx 22 ms, on processors that the client shares with the server.
 import asyncio
 import http.client
 import os
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,9 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx
-import psutil
 
-from bench.images import Images, make_images
+from bench.images import make_images, sources
 from pipeline.weights.fetch import find_weights
 from tests.support.cgroup import Cgroup
 from tests.support.environment import ROOT
@@ -134,9 +134,8 @@ Launch = Callable[..., AbstractContextManager[Server]]
 class Stage:
     """What each section measures with. If `quick`, sections repeat little."""
 
-    images: Images
+    images: dict[str, bytes]
     source: FaultySource
-    rembg_home: str
     quick: bool
 
     def repeat(self, full: int, quick: int) -> int:
@@ -160,18 +159,18 @@ class Stage:
         """Launch rembg's server. `true` stands in for the browser that it opens."""
         port = free_port()
         line = [f"{REMBG}/bin/rembg", "s", "--no-ui", "--host", "127.0.0.1", "--port", str(port)]
-        variables = {**os.environ, "U2NET_HOME": self.rembg_home, "BROWSER": "true", **settings}
+        variables = {**os.environ, "U2NET_HOME": rembg_home(), "BROWSER": "true", **settings}
         return _launched(_REMBG_API, port, line, variables, wait)
 
 
-@contextmanager
-def rembg_weights() -> Iterator[str]:
-    """Yield a folder for U2NET_HOME, where rembg finds the weights that the service uses."""
-    with tempfile.TemporaryDirectory() as home:
-        weights = Path(home) / "models" / "u2netp" / "u2netp.onnx"
-        weights.parent.mkdir(parents=True)
+def rembg_home() -> str:
+    """Return U2NET_HOME, where rembg finds the weights that the service uses."""
+    home = REMBG / "home"
+    weights = home / "models" / "u2netp" / "u2netp.onnx"
+    if not weights.exists():
+        weights.parent.mkdir(parents=True, exist_ok=True)
         weights.write_bytes(find_weights().content)
-        yield home
+    return str(home)
 
 
 def rembg_packages() -> str:
@@ -183,14 +182,14 @@ def rembg_packages() -> str:
 def set_up(quick: bool) -> Iterator[Stage]:
     """Make the images and serve them."""
     images = make_images()
-    sources = images.sources()
+    faults = sources(images)
 
     async def slow(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(SOURCE_WAITS)
-        await sources["0.67-plain"](writer)
+        await faults["0.67-plain"](writer)
 
-    with faulty_source_in_a_thread({**sources, "slow": slow}) as source, rembg_weights() as home:
-        yield Stage(images, source, home, quick)
+    with faulty_source_in_a_thread({**faults, "slow": slow}) as source:
+        yield Stage(images, source, quick)
 
 
 @contextmanager
@@ -212,11 +211,10 @@ def _launched(
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process by SIGTERM, and kill what is left of its tree."""
-    if process.poll() is None:
-        root = psutil.Process(process.pid)
-        tree = [root, *root.children(recursive=True)]
-        process.terminate()
-        for member in psutil.wait_procs(tree, timeout=_STOP_LIMIT)[1]:
-            member.kill()
+    """Stop a process by SIGTERM, and kill what is left of its session."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_STOP_LIMIT)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -43,29 +43,29 @@ def main() -> None:
     rows: list[Image.Image] = []
     confidences: list[float] = []
     overlaps: list[float] = []
-    with methods() as by_name:
-        for name, folder in sets(options.folders).items():
-            scores: dict[str, list[dict[str, float]]] = {method: [] for method in by_name}
-            pixels = []
-            for file, image, truth in samples(folder):
-                foreground = estimate_foreground_ml(np.asarray(image) / 255, truth)
-                cutouts = {method: cut(image).convert("RGBA") for method, cut in by_name.items()}
-                for method, one in cutouts.items():
-                    whole = np.asarray(one) / 255
-                    found = score(whole[..., 3], whole[..., :3], truth, foreground)
-                    scores[method].append(asdict(found))
-                confidence = cutout(image, Options()).confidence
-                assert confidence is not None
-                confidences.append(confidence)
-                overlaps.append(scores[SERVICE][-1]["iou"])
-                rows.append(row(file, image, truth, {method: cutouts[method] for method in _SHOWN}))
-                pixels.append(image.width * image.height / 1e6)
-                say(f"quality: {name}/{file}: IoU {overlaps[-1]:.3f}")
-            results["sets"][name] = {"images": len(pixels), "megapixels": float(np.mean(pixels))}
-            results["means"][name] = {
-                method: {key: float(np.mean([one[key] for one in of])) for key in of[0]}
-                for method, of in scores.items()
-            }
+    by_name = methods()
+    for name, folder in sets(options.folders).items():
+        scores: dict[str, list[dict[str, float]]] = {method: [] for method in by_name}
+        pixels = []
+        for file, image, truth in samples(folder):
+            foreground = estimate_foreground_ml(np.asarray(image) / 255, truth)
+            cutouts = {method: cut(image).convert("RGBA") for method, cut in by_name.items()}
+            for method, one in cutouts.items():
+                whole = np.asarray(one) / 255
+                found = score(whole[..., 3], whole[..., :3], truth, foreground)
+                scores[method].append(asdict(found))
+            confidence = cutout(image, Options()).confidence
+            assert confidence is not None
+            confidences.append(confidence)
+            overlaps.append(scores[SERVICE][-1]["iou"])
+            rows.append(row(file, image, truth, {method: cutouts[method] for method in _SHOWN}))
+            pixels.append(image.width * image.height / 1e6)
+            say(f"quality: {name}/{file}: IoU {overlaps[-1]:.3f}")
+        results["sets"][name] = {"images": len(pixels), "megapixels": float(np.mean(pixels))}
+        results["means"][name] = {
+            method: {key: float(np.mean([one[key] for one in of])) for key in of[0]}
+            for method, of in scores.items()
+        }
     correlation = float(spearmanr(confidences, overlaps).statistic)
     results["confidence"] = {"correlation": correlation, "of": confidences, "iou": overlaps}
     write_json(options.results / "quality.json", results)

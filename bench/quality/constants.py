@@ -8,7 +8,6 @@ import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -28,26 +27,11 @@ from tests.support.images import encoded
 _FACTORS, _SHIFTS = (0.5, 0.75, 1.0, 1.33, 2.0), (-0.1, -0.05, 0.0, 0.05, 0.1)
 # Thresholds of the mask, 0 to 1, are shifted; other constants are multiplied.
 _SHIFTED = ("_MIN_FOREGROUND", "_MAX_BACKGROUND")
-_MULTIPLIED = (
-    "_REACH",
-    "_ENOUGH_CELLS",
-    "_NOISE",
-    "_VARIANCE_WEIGHT",
-    "_RESIDUAL_WEIGHT",
-    "_MASK_CENTER",
-    "_MASK_WIDTH",
-    "_MIN_WIDTH",
-)
 _MAX_PIXELS = 100_000_000
 
 
-class Segmented(NamedTuple):
-    """What comes before the refinement, which the constants do not change."""
-
-    image: SourceImage
-    model_image: Image.Image
-    subject: Subject
-    truth: Array
+# What comes before the refinement, which the constants do not change, and the true alpha.
+Segmented = tuple[SourceImage, Image.Image, Subject, Array]
 
 
 def main(folders: list[Path]) -> None:
@@ -73,10 +57,12 @@ def main(folders: list[Path]) -> None:
 
 
 def _variations() -> Iterator[tuple[str, list[float]]]:
-    for name in _SHIFTED:
-        yield name, [getattr(refine, name) + shift for shift in _SHIFTS]
-    for name in _MULTIPLIED:
-        yield name, [getattr(refine, name) * factor for factor in _FACTORS]
+    """Yield each float constant of the module, and its values."""
+    for name, chosen in list(vars(refine).items()):
+        if name in _SHIFTED:
+            yield name, [chosen + shift for shift in _SHIFTS]
+        elif isinstance(chosen, float) and not isinstance(chosen, np.floating):
+            yield name, [chosen * factor for factor in _FACTORS]
 
 
 def _segment(sample: Sample) -> Segmented:
@@ -84,7 +70,7 @@ def _segment(sample: Sample) -> Segmented:
     model_image = image.reduced(segmenter().input_size)
     prediction = segmenter().predict(model_image)
     subject = select_subject(prediction, np.asarray(model_image), None, "largest")
-    return Segmented(image, model_image, subject, sample.truth)
+    return image, model_image, subject, sample.truth
 
 
 def _errors(segmented: dict[str, list[Segmented]]) -> Array:

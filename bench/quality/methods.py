@@ -3,15 +3,14 @@
 import functools
 import io
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import bentoml
 import rembg
 from PIL import Image
 
-from bench.servers import rembg_weights
+from bench.servers import rembg_home
 from pipeline.mask.u2netp import U2netpSegmenter
 from pipeline.options import Options
 from pipeline.processors import available_processors
@@ -44,16 +43,14 @@ def _service(options: Options, image: Image.Image) -> Image.Image:
     return Image.open(io.BytesIO(cutout(image, options).content))
 
 
-@contextmanager
-def methods() -> Iterator[dict[str, Method]]:
-    """Yield all methods by name."""
-    with rembg_weights() as home:
-        os.environ["U2NET_HOME"] = home
-        remove = functools.partial(rembg.remove, session=rembg.new_session("u2netp"))
-        ways = ("post_process_mask", "decontaminate", "alpha_matting")
-        yield {
-            SERVICE: functools.partial(_service, Options(crop=False)),
-            f"{SERVICE}, edges=raw": functools.partial(_service, Options(crop=False, edges="raw")),
-            REMBG: remove,
-            **{f"{REMBG}, {way}": functools.partial(remove, **{way: True}) for way in ways},
-        }
+def methods() -> dict[str, Method]:
+    """Return all methods by name."""
+    os.environ["U2NET_HOME"] = rembg_home()
+    remove = functools.partial(rembg.remove, session=rembg.new_session("u2netp"))
+    ways = ("post_process_mask", "decontaminate", "alpha_matting")
+    return {
+        SERVICE: functools.partial(_service, Options(crop=False)),
+        f"{SERVICE}, edges=raw": functools.partial(_service, Options(crop=False, edges="raw")),
+        REMBG: remove,
+        **{f"{REMBG}, {way}": functools.partial(remove, **{way: True}) for way in ways},
+    }

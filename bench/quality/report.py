@@ -20,15 +20,14 @@ def targets(results: Figures) -> list[Target]:
     for name, means in results["means"].items():
         share = {key: means[SERVICE][key] / max(means[REMBG][key], 1e-9) for key in _TITLES}
         boundary = 1.15 if results["sets"][name]["megapixels"] > 1 else 1.0
-        for key, bound, wanted in (
-            ("mae", "≤", 0.85),
-            ("iou", "≥", 1.0),
-            ("boundary", "≥", boundary),
-            ("fringe", "≤", 0.5),
-            ("composite", "≤", 0.5),
+        for key, value, bound, wanted in (
+            ("mae", round(share["mae"], 2), "≤", 0.85),
+            ("iou", share["iou"], "≥", 1.0),
+            ("boundary", share["boundary"], "≥", boundary),
+            ("fringe", share["fringe"], "≤", 0.5),
+            ("composite", share["composite"], "≤", 0.5),
         ):
             title = _TITLES[key].rstrip(" ↓↑")
-            value = round(share[key], 2)
             found.append(judge(f"{name}: {title}, of rembg's", value, bound, wanted, "×"))
     return found
 

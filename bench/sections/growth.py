@@ -25,7 +25,7 @@ SECTION = Section(
 def measure(stage: Stage, samples: Samples) -> None:
     """Record bytes after each batch of requests."""
     size, random = stage.repeat(_BATCH, 20), np.random.default_rng(seed=0)
-    images, source = stage.images.named, stage.source
+    images, source = stage.images, stage.source
     photo = images["0.67-plain"]
     with stage.service() as service:
         # How often each request is made, in comparison.

@@ -26,7 +26,7 @@ _FASTER = {"0.24": 1.3, "0.67": 1.6, "1.6": 2.2, "6": 3.2, "10.7": 3.8}
 # The seconds that a request may take, by those of the floor.
 _ALLOWED, _OF_ALLOWED = (1.15, 0.01), "seconds / floor.allowed"
 
-_STEPS = ("download", "decode", "segment", "select", "encode")
+_STEPS = ("download", "receive", "wait", "decode", "segment", "select", "encode")
 
 SECTION = Section(
     "One at a time, by megapixels",
@@ -59,8 +59,9 @@ SECTION = Section(
 def measure(stage: Stage, samples: Samples) -> None:
     """Record rembg, the floor and each variant by megapixels."""
     with stage.service() as service, stage.rembg() as rembg, floor.running() as process:
-        for megapixels, image in stage.images.plain.items():
-            size, url = f"{megapixels:g}", stage.source.url(f"{megapixels:g}-plain")
+        for megapixels in SIZES:
+            size, name = f"{megapixels:g}", f"{megapixels:g}-plain"
+            image, url = stage.images[name], stage.source.url(name)
             cutout = service.upload(image, edges="raw").raise_for_status().content
             process.submit(floor.prepare, image, cutout).result()
             count = stage.repeat(7, 2) if megapixels >= _LARGE else stage.repeat(15, 3)
@@ -77,7 +78,7 @@ def measure(stage: Stage, samples: Samples) -> None:
                 total = sum(steps.values())
                 allowed = _ALLOWED[0] * total + _ALLOWED[1]
                 record(kept, size, "floor", **steps, seconds=total, allowed=allowed)
-            say(f"latency: {SECTION.report({size: samples[size]}).splitlines()[-1]}")
+            say(SECTION.report({size: samples[size]}))
 
 
 def _settled(send: Callable[..., T], *arguments: object, **options: str) -> T:

@@ -1,7 +1,8 @@
 """The service under a hard limit of 512 MB without swap, beside the service without a limit."""
 
+from bench.images import SIZES
 from bench.report import Goal, Samples, Section, record, say
-from bench.sections.load import ADMITTED, LOADS
+from bench.sections.load import ADMITTED, loads, mixed
 from bench.servers import LOADED, Stage
 from tests.support.cgroup import hard_limit
 
@@ -29,10 +30,9 @@ SECTION = Section(
 
 def measure(stage: Stage, samples: Samples) -> None:
     """Record both in alternation."""
-    plain = stage.images.plain
-    bursts = {f"1 × {size:g} MP": [image] for size, image in plain.items()}
-    bursts |= {f"{count} × {size:g} MP": [plain[size]] * count for count, size in LOADS}
-    bursts[f"{ADMITTED} × 24 MP, mixed"] = stage.images.mixed(24, ADMITTED)
+    bursts = {f"1 × {size:g} MP": [stage.images[f"{size:g}-plain"]] for size in SIZES}
+    bursts |= loads(stage.images)
+    bursts[f"{ADMITTED} × 24 MP, mixed"] = mixed(stage.images, 24)
     with hard_limit(_LIMIT) as cgroup:
         if cgroup is None:
             say("limit: skipped, as no memory cgroup can be made")
@@ -50,4 +50,4 @@ def measure(stage: Stage, samples: Samples) -> None:
                         seconds = {"free": usual.seconds, "limited": under.seconds}
                         record(samples, case, "default", status=statuses, **seconds)
                 record(samples, case, "default", wrong=wrong, peak=cgroup.peak())
-                say(f"limit: {SECTION.report({case: samples[case]}).splitlines()[-1]}")
+                say(SECTION.report({case: samples[case]}))

@@ -6,14 +6,13 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
+from bench.images import KINDS
 from bench.report import MB, Goal, Samples, Section, record, say
 from bench.sections import COLORS, LABELS, VARIANTS
-from bench.sections.memory import AT_24_MP, PEAKS, UP_TO_12_MP
+from bench.sections.memory import PEAKS, peak_goals
 from bench.servers import LOADED, Burst, Launch, Stage
 from tests.support.process_memory import watching
 
-# How many images at once, and their megapixels.
-LOADS = ((8, 0.67), (24, 0.67), (8, 10.7))
 # How many requests the service admits by default.
 ADMITTED = 16
 
@@ -52,10 +51,22 @@ SECTION = Section(
             )
             for load, n in _THROUGHPUT.items()
         ),
-        UP_TO_12_MP,
-        AT_24_MP,
+        *peak_goals("many at once"),
     ],
 )
+
+
+def loads(images: dict[str, bytes]) -> dict[str, list[bytes]]:
+    """Return the images of each load."""
+    return {
+        f"{count} × {size} MP": [images[f"{size}-plain"]] * count
+        for count, size in ((8, 0.67), (24, 0.67), (8, 10.7))
+    }
+
+
+def mixed(images: dict[str, bytes], size: int) -> list[bytes]:
+    """Return as many images as the service admits, of each kind in turn."""
+    return [images[f"{size}-{KINDS[i % len(KINDS)]}"] for i in range(ADMITTED)]
 
 
 def figures(burst: Burst) -> dict[str, float | Sequence[float]]:
@@ -74,8 +85,7 @@ def measure(stage: Stage, samples: Samples) -> None:
     service = partial(stage.service, LOADED)
     sides: dict[str, tuple[Launch, dict[str, str]]] = {"rembg": (stage.rembg, {})}
     sides |= {side: (service, options) for side, options in VARIANTS.items()}
-    loads = {f"{count} × {size:g} MP": [stage.images.plain[size]] * count for count, size in LOADS}
-    for load, images in loads.items():
+    for load, images in loads(stage.images).items():
         for _ in range(stage.repeat(3, 1)):
             for side, (launch, options) in sides.items():
                 with launch() as server:
@@ -87,7 +97,7 @@ def measure(stage: Stage, samples: Samples) -> None:
         for side in sides:
             record(samples, load, side, peak=_peak(*sides[side], images)[0])
     for size in (12, 24):
-        images = stage.images.mixed(size, ADMITTED)
+        images = mixed(stage.images, size)
         for side in VARIANTS:
             peak, burst = _peak(*sides[side], images)
             record(samples, f"{ADMITTED} × {size} MP, mixed", side, peak=peak, **figures(burst))

@@ -30,7 +30,7 @@ def measure(stage: Stage, samples: Samples) -> None:
                 caches = {"PYTHONPYCACHEPREFIX": empty, "NUMBA_CACHE_DIR": empty}
                 with launch(caches if kind == "cold" else {}, wait=False) as server:
                     ready = server.wait_until_ready()
-                    server.upload(stage.images.plain[0.24]).raise_for_status()
+                    server.upload(stage.images["0.24-plain"]).raise_for_status()
                     seconds = time.perf_counter() - server.started
             record(samples, kind, side, ready=ready, seconds=seconds)
             say(f"start, {kind}, {side}: ready {ready:.2f} s, first response {seconds:.2f} s")

@@ -22,7 +22,7 @@ SECTION = Section(
 
 def measure(stage: Stage, samples: Samples) -> None:
     """Record the responses per second of both, in alternation."""
-    image, url = stage.images.plain[_MEGAPIXELS], stage.source.url("slow")
+    image, url = stage.images[f"{_MEGAPIXELS}-plain"], stage.source.url("slow")
     # Enough that the first wait, which nothing can overlap, hardly counts.
     count = stage.repeat(96, 32)
     with stage.service() as service:

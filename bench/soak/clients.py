@@ -4,15 +4,13 @@ import asyncio
 import io
 import time
 import zlib
-from collections import Counter
-from typing import NamedTuple
 
 import httpx
 import numpy as np
 from PIL import Image
 
-from bench.images import make_images
-from bench.report import Figures, megabytes, percentiles, say
+from bench.images import MADE_FROM, make_images, sources
+from bench.report import Figures, Samples, percentiles, record, say
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Random, Request, Traffic
 from serving.responses import STATUSES
 from tests.support.environment import DATA
@@ -36,16 +34,6 @@ _TIMEOUT = 60.0
 
 _STATUSES = {error.code: status for error, status in STATUSES.items()}
 _KEPT = Request("kept connection", "/health", frozenset({"ok"}), "/health", method="GET")
-
-
-class Outcome(NamedTuple):
-    """What came of a request; `seconds` from before the connection to the end of the response."""
-
-    minute: int
-    request: Request
-    code: str
-    right: bool
-    seconds: float
 
 
 class Client:
@@ -109,31 +97,31 @@ def _is_whole(image: bytes, size: tuple[int, int]) -> bool:
 async def soak(minutes: int, seed: int) -> Figures:
     """Serve, send traffic for so many minutes, and return what came of it."""
     images = make_images()
-    async with faulty_source(images.sources()) as source:
+    async with faulty_source(sources(images)) as source:
         with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as service:
             client, process = Client(service.url), service.process.pid
-            traffic = Traffic(images.named, DATA / "corpus", source.url)
+            traffic = Traffic(images, DATA / "corpus", source.url)
             drive = _Drive(client, service.port, traffic, seed)
             async with client.http:
-                rests, peaks = [await drive.rest(process)], []
-                for minute in range(1, minutes + 1):
+                await drive.rest("0", process)
+                for minute in map(str, range(1, minutes + 1)):
                     with watching(process) as watch:
                         await drive.run(minute)
-                    peaks.append(watch.peak)
-                    rests.append(await drive.rest(process))
-                    wrong = sum(not outcome.right for outcome in drive.outcomes)
-                    say(
-                        f"minute {minute} of {minutes}: {megabytes(rests[-1])} MB at rest, "
-                        f"{wrong} of {len(drive.outcomes)} wrong"
-                    )
+                    record(drive.by_minute, minute, "default", peak=watch.peak)
+                    await drive.rest(minute, process)
+                    say(f"minute {minute} of {minutes}: {len(drive.wrong)} wrong")
             log = service.log.read_text(errors="replace").splitlines()
+    for samples in (drive.by_minute, drive.by_kind):
+        for case, sides in samples.items():
+            record(samples, case, "default", **percentiles(sides["default"].pop("seconds", [])))
     return {
         "minutes": minutes,
         "seed": seed,
-        "images": images.made_from,
-        "memory": {"rests": rests, "peaks": peaks},
+        "images": MADE_FROM,
         "errors": [line for line in log if '"level": "error"' in line],
-        **_figures(drive.outcomes, minutes),
+        "wrong": drive.wrong,
+        "by_minute": drive.by_minute,
+        "by_kind": drive.by_kind,
     }
 
 
@@ -141,13 +129,15 @@ class _Drive:
     """The clients, and what came of their requests."""
 
     def __init__(self, client: Client, port: int, traffic: Traffic, seed: int) -> None:
-        self.outcomes: list[Outcome] = []
+        self.by_minute: Samples = {}
+        self.by_kind: Samples = {}
+        self.wrong: list[Figures] = []
         self._client, self._port, self._traffic = client, port, traffic
         self._randoms = [np.random.default_rng([seed, number]) for number in range(_CLIENTS)]
         self._bursting = np.random.default_rng([seed, _CLIENTS])
         self._last_burst_ended = -float("inf")
 
-    async def run(self, minute: int) -> None:
+    async def run(self, minute: str) -> None:
         """Send a minute of traffic, and wait for its last responses."""
         until = time.monotonic() + _MINUTE
         async with asyncio.TaskGroup() as group:
@@ -156,17 +146,18 @@ class _Drive:
             group.create_task(self._send_bursts(minute, until))
             group.create_task(self._keep_connection(minute, until))
 
-    async def rest(self, process: int) -> int:
-        """Return the memory at rest, in a state that can be compared."""
+    async def rest(self, minute: str, process: int) -> None:
+        """Record the memory at rest, in a state that can be compared."""
         for request in self._traffic.settling():
             await self._client.send(request)
-        return await asyncio.to_thread(settled_pss, process)
+        rest = await asyncio.to_thread(settled_pss, process)
+        record(self.by_minute, minute, "default", rest=rest)
 
-    async def _send_steadily(self, random: Random, minute: int, until: float) -> None:
+    async def _send_steadily(self, random: Random, minute: str, until: float) -> None:
         while time.monotonic() < until:
             await self._send(self._traffic.draw(random), minute)
 
-    async def _send_bursts(self, minute: int, until: float) -> None:
+    async def _send_bursts(self, minute: str, until: float) -> None:
         while time.monotonic() + (pause := self._bursting.uniform(*_BETWEEN_BURSTS)) <= until:
             await asyncio.sleep(pause)
             self._last_burst_ended = float("inf")
@@ -174,7 +165,7 @@ class _Drive:
             await asyncio.gather(*(self._send(request, minute) for request in requests))
             self._last_burst_ended = time.monotonic()
 
-    async def _keep_connection(self, minute: int, until: float) -> None:
+    async def _keep_connection(self, minute: str, until: float) -> None:
         """Ask for /health on one connection, and open another only if it is lost.
 
         The rest between two minutes is longer than the service keeps an idle connection.
@@ -192,15 +183,21 @@ class _Drive:
         if connection is not None:
             connection[1].close()
 
-    async def _send(self, request: Request, minute: int) -> None:
+    async def _send(self, request: Request, minute: str) -> None:
         started = time.monotonic()
         self._note(request, minute, await self._client.send(request), started)
 
-    def _note(self, request: Request, minute: int, code: str, started: float) -> None:
+    def _note(self, request: Request, minute: str, code: str, started: float) -> None:
+        seconds, kind = time.monotonic() - started, request.kind
+        record(self.by_kind, kind, "default", code=[code])
+        if code not in ("busy", LEFT):
+            record(self.by_kind, kind, "default", seconds=seconds)
+        if code == "ok" and " MP " in kind:
+            record(self.by_minute, minute, "default", seconds=seconds)
         # Requests that overlap with a burst may be told that the service is busy.
-        is_busy = code == "busy" and self._last_burst_ended >= started
-        right, seconds = code in request.right or is_busy, time.monotonic() - started
-        self.outcomes.append(Outcome(minute, request, code, right, seconds))
+        if code not in request.right and (code != "busy" or self._last_burst_ended < started):
+            outcome = {"minute": minute, "kind": kind, "what": request.what, "code": code}
+            self.wrong.append({**outcome, "right": sorted(request.right)})
 
 
 async def _ask_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
@@ -208,32 +205,3 @@ async def _ask_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     head = await reader.readuntil(b"\r\n\r\n")
     await reader.readexactly(len(b'{"status":"ok"}'))
     return "ok" if head.startswith(b"HTTP/1.1 200 ") else UNDOCUMENTED
-
-
-def _figures(outcomes: list[Outcome], minutes: int) -> Figures:
-    """Return codes and latencies by kind, latencies by minute, and all that was wrong."""
-    by_kind: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_kind.setdefault(outcome.request.kind, []).append(outcome)
-    good = [one for one in outcomes if " MP " in one.request.kind and one.code == "ok"]
-    by_minute = [[one for one in good if one.minute == minute + 1] for minute in range(minutes)]
-    return {
-        "codes": {kind: dict(Counter(one.code for one in of)) for kind, of in by_kind.items()},
-        "latency": {kind: _percentiles(of) for kind, of in by_kind.items()},
-        "good_by_minute": [_percentiles(of) for of in by_minute],
-        "wrong": [
-            {
-                "minute": one.minute,
-                "kind": one.request.kind,
-                "what": one.request.what,
-                "code": one.code,
-                "right": sorted(one.request.right),
-            }
-            for one in outcomes
-            if not one.right
-        ],
-    }
-
-
-def _percentiles(outcomes: list[Outcome]) -> dict[str, float]:
-    return percentiles([one.seconds for one in outcomes if one.code not in ("busy", LEFT)])

@@ -1,6 +1,6 @@
 """The targets, tables and plot of a soak."""
 
-from collections.abc import Mapping
+import math
 from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
@@ -8,11 +8,11 @@ from matplotlib.ticker import MaxNLocator
 from bench.report import (
     MB,
     Figures,
+    Section,
+    Sides,
     Target,
     about,
-    counts,
     judge,
-    megabytes,
     table,
     target_table,
     two_panels,
@@ -25,13 +25,23 @@ _SETTLED_AFTER = 2
 _GROWTH = 15 * MB
 _LIMIT = 512  # megabytes that the service must live in
 _SHOWN = 20
-_COLORS = {
-    "peak": "#c2571a",
-    "at rest": "#1f5fa8",
-    "p99": "#c2571a",
-    "p95": "#8a8a8a",
-    "p50": "#1f5fa8",
-}
+
+_RANKS = [(f"{rank}, s", rank, "s") for rank in ("p50", "p95", "p99")]
+_BY_MINUTE = Section(
+    "By minute",
+    "At rest: after all responses, an image of 24 megapixels, before which the service frees what "
+    "it keeps, and a small one. Latencies are those of good images of all sizes.\n\n"
+    "![Memory and latency by minute](soak.png)",
+    [("at rest, MB", "rest", "MB"), ("peak, MB", "peak", "MB"), *_RANKS],
+    [],
+)
+_BY_KIND = Section(
+    "By kind",
+    "Latency of all responses but `busy`; for faulty sources, the time they take to fail. `left`: "
+    "the client did. `broken_off`: a slow reader was disconnected while others needed the memory.",
+    [*_RANKS, ("responses by code", "code", "count")],
+    [],
+)
 
 
 def targets(results: Figures) -> list[Target]:
@@ -43,17 +53,16 @@ def targets(results: Figures) -> list[Target]:
         judge("lost responses", lost, "≤", 0),
         judge("wrong responses of any other kind", len(wrong) - lost - internal, "≤", 0),
     ]
-    rests = results["memory"]["rests"]
+    rests = [sides["default"]["rest"][0] for sides in results["by_minute"].values()]
     if results["minutes"] > _SETTLED_AFTER:
-        grown = rests[-1] - rests[_SETTLED_AFTER]
         what = f"growth after the first {_SETTLED_AFTER} minutes"
-        found.append(judge(what, grown, "≤", _GROWTH, "MB"))
+        found.append(judge(what, rests[-1] - rests[_SETTLED_AFTER], "≤", _GROWTH, "MB"))
     return found
 
 
 def report(results: Figures) -> str:
     """Write the soak in Markdown."""
-    requests = sum(sum(codes.values()) for codes in results["codes"].values())
+    requests = sum(len(sides["default"]["code"]) for sides in results["by_kind"].values())
     parts = [
         f"# A soak of {results['minutes']} minutes, {results['date']}",
         f"{about(results['machine'])}. Seed {results['seed']}; {requests:,} requests by eight "
@@ -61,16 +70,8 @@ def report(results: Figures) -> str:
         f"connection; images: {results['images']}. The clients, the faulty sources and the service "
         "share the machine. Memory is the PSS of the whole process tree; 1 MB is 1,000,000 bytes.",
         target_table(targets(results)),
-        "## By minute",
-        "At rest: after all responses, an image of 24 megapixels, before which the service frees "
-        "what it keeps, and a small one. Latencies are those of good images of all sizes.",
-        "![Memory and latency by minute](soak.png)",
-        table("minute | at rest, MB | peak, MB | p50, s | p95, s | p99, s", _minutes(results)),
-        "## By kind",
-        "Latency of all responses but `busy`; for faulty sources, the time they take to fail. "
-        "`left`: the client did. `broken_off`: a slow reader was disconnected while others needed "
-        "the memory.",
-        table("request | p50, s | p95, s | p99, s | responses by code", _kinds(results)),
+        _BY_MINUTE.report(results["by_minute"]),
+        _BY_KIND.report(dict(sorted(results["by_kind"].items(), key=_order))),
     ]
     if results["wrong"]:
         rows = [
@@ -82,49 +83,32 @@ def report(results: Figures) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _minutes(results: Figures) -> list[tuple[str, ...]]:
-    rests, peaks = (map(megabytes, results["memory"][name]) for name in ("rests", "peaks"))
-    latencies = map(_seconds, results["good_by_minute"])
-    start = ("start", next(rests), "", "", "", "")
-    minutes = enumerate(zip(rests, peaks, latencies, strict=True), start=1)
-    return [start, *((str(minute), *row[:2], *row[2]) for minute, row in minutes)]
-
-
-def _kinds(results: Figures) -> list[tuple[str, ...]]:
-    def order(kind: str) -> tuple[bool, str, float]:
-        size, _, rest = kind.partition(" ")
-        return " MP " not in kind, rest, float(size) if size[0].isdigit() else 0.0
-
-    return [
-        (kind, *_seconds(results["latency"][kind]), counts(results["codes"][kind]))
-        for kind in sorted(results["codes"], key=order)
-    ]
-
-
-def _seconds(percentiles: Mapping[str, float]) -> tuple[str, ...]:
-    ranks = ("p50", "p95", "p99")
-    return tuple(f"{percentiles[rank]:.2f}" if rank in percentiles else "" for rank in ranks)
+def _order(item: tuple[str, Sides]) -> tuple[float, str]:
+    size = item[0].partition(" ")[0]
+    return float(size) if size[0].isdigit() else math.inf, item[0]
 
 
 def plot(results: Figures, file: Path) -> None:
     """Draw memory and latency by minute."""
-    memory, minutes = results["memory"], range(1, results["minutes"] + 1)
-    latencies = {
-        rank: [one.get(rank) for one in results["good_by_minute"]] for rank in ("p99", "p95", "p50")
-    }
-    with two_panels(file) as (left, right):
-        for axes, name, values in (
-            (left, "at rest", [rest / MB for rest in memory["rests"]]),
-            (left, "peak", [peak / MB for peak in memory["peaks"]]),
-            *((right, rank, values) for rank, values in latencies.items()),
+    with two_panels(file) as panels:
+        panels[0].axhline(_LIMIT, color="#444444", linestyle="--", linewidth=1, label="512 MB")
+        for axes, title, names, colors, scale in (
+            (panels[0], "Memory, MB", ("peak", "rest"), ("#c2571a", "#1f5fa8"), MB),
+            (
+                panels[1],
+                "Latency of good images, s",
+                ("p99", "p95", "p50"),
+                ("#c2571a", "#8a8a8a", "#1f5fa8"),
+                1,
+            ),
         ):
-            places = (0, *minutes) if name == "at rest" else minutes
-            axes.plot(places, values, "o-", color=_COLORS[name], markersize=4, label=name)
-        left.axhline(_LIMIT, color="#444444", linestyle="--", linewidth=1)
-        left.annotate(f"{_LIMIT} MB", (0, _LIMIT), xytext=(0, 4), textcoords="offset points")
-        left.set_title("Memory of the process tree, MB")
-        right.set_title("Latency of good images amid all the rest, s")
-        for axes, top in ((left, 1.15 * _LIMIT), (right, None)):
-            axes.set_xlabel("minute")
-            axes.set_ylim(0, top)
+            for name, color in zip(names, colors, strict=True):
+                points = [
+                    (int(minute), sides["default"][name][0] / scale)
+                    for minute, sides in results["by_minute"].items()
+                    if sides["default"].get(name)
+                ]
+                axes.plot(*zip(*points, strict=True), "o-", color=color, markersize=4, label=name)
+            axes.set(title=title, xlabel="minute")
+            axes.set_ylim(0)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -29,9 +29,9 @@ def results(wrong: str | None = None, errors: int = 0, last: float = 350) -> dic
         "minutes": 4,
         "wrong": [{"code": wrong}] if wrong else [],
         "errors": ["a line of the log"] * errors,
-        "memory": {
-            "rests": [290 * MB, 320 * MB, 340 * MB, 341 * MB, last * MB],
-            "peaks": [440 * MB] * 4,
+        "by_minute": {
+            str(minute): {"default": {"rest": [rest * MB]}}
+            for minute, rest in enumerate((290, 320, 340, 341, last))
         },
     }
 

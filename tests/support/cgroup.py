@@ -1,4 +1,4 @@
-"""A hard memory limit without swap, made by hand: a memory cgroup, version 1 or 2. It takes root."""
+"""Memory cgroups, version 1 or 2: a hard limit without swap. Making one takes root."""
 
 import os
 import time
@@ -19,40 +19,30 @@ class Cgroup:
     peak_file: str
 
     def entering(self, command: Sequence[str]) -> list[str]:
-        """A command line that enters the cgroup and then becomes `command`."""
-        return [
-            "sh",
-            "-c",
-            'echo $$ > "$0" && exec "$@"',
-            str(self.folder / "cgroup.procs"),
-            *command,
-        ]
+        """Return a command line that enters the cgroup and then becomes `command`."""
+        processes = str(self.folder / "cgroup.procs")
+        return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', processes, *command]
 
     def peak(self) -> int:
-        """The most that the kernel has charged, page cache included, in bytes."""
+        """Return the most that the kernel has charged, page cache included, in bytes."""
         return int((self.folder / self.peak_file).read_text())
 
     def held(self) -> int:
-        """What its processes hold at this moment, without the page cache, which the kernel takes back when it must, in bytes."""
-        fields = dict(
-            line.split() for line in (self.folder / "memory.stat").read_text().splitlines()
-        )
+        """Return what its processes hold, in bytes, without the page cache, which can go."""
+        fields = self._fields("memory.stat")
         return int(fields.get("anon") or fields["total_rss"])
 
     def out_of_memory_kills(self) -> int:
-        """How many of its processes the kernel has killed for want of memory."""
-        for name in ("memory.events", "memory.oom_control"):
-            if (self.folder / name).exists():
-                return int(
-                    dict(line.split() for line in (self.folder / name).read_text().splitlines())[
-                        "oom_kill"
-                    ]
-                )
-        raise FileNotFoundError(self.folder / "memory.events")
+        """Return how many of its processes the kernel has killed for lack of memory."""
+        v2 = (self.folder / "memory.events").exists()
+        return int(self._fields("memory.events" if v2 else "memory.oom_control")["oom_kill"])
+
+    def _fields(self, file: str) -> dict[str, str]:
+        return dict(line.split() for line in (self.folder / file).read_text().splitlines())
 
 
 def cgroup_of(process: int) -> Cgroup:
-    """The memory cgroup that a process is in."""
+    """Return the memory cgroup that a process is in."""
     for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if "memory" in controllers.split(","):
@@ -64,7 +54,7 @@ def cgroup_of(process: int) -> Cgroup:
 
 @contextmanager
 def hard_limit(limit: int) -> Iterator[Cgroup | None]:
-    """A cgroup that may hold `limit` bytes, removed when the block ends; None where it cannot be made."""
+    """Yield a cgroup that may hold `limit` bytes, or None if none can be made."""
     is_v1 = (_V1 / "memory.limit_in_bytes").exists()
     folder = (_V1 if is_v1 else _V2) / f"background-remover-bench-{os.getpid()}"
     try:
@@ -85,9 +75,8 @@ def _limited(folder: Path, is_v1: bool, limit: int) -> Cgroup | None:
             (folder / "memory.swap.max").write_text("0")
             return Cgroup(folder, "memory.peak")
         (folder / "memory.limit_in_bytes").write_text(str(limit))
-        swap = (
-            folder / "memory.memsw.limit_in_bytes"
-        )  # memory and swap together; absent where the kernel does not count swap
+        # Memory and swap together; absent if the kernel does not count swap.
+        swap = folder / "memory.memsw.limit_in_bytes"
         if swap.exists():
             swap.write_text(str(limit))
         return Cgroup(folder, "memory.max_usage_in_bytes")
