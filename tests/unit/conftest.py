@@ -1,7 +1,10 @@
 """Fixtures that several unit tests share."""
 
 import pytest
+from starlette.types import Scope
 
+from compat.uvicorn import Connections
+from pipeline.weights.fetch import find_weights
 from tests.unit.loopback import LoopbackServer
 
 
@@ -9,3 +12,17 @@ from tests.unit.loopback import LoopbackServer
 def loopback_server(monkeypatch: pytest.MonkeyPatch) -> LoopbackServer:
     """A server on loopback that every connection of the process leads to."""
     return LoopbackServer(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def weights() -> bytes:
+    """The original weights, verified."""
+    return find_weights().content
+
+
+@pytest.fixture
+def aborted(monkeypatch: pytest.MonkeyPatch) -> list[Scope]:
+    """The requests whose connections were aborted."""
+    scopes: list[Scope] = []
+    monkeypatch.setattr(Connections, "abort", lambda _, scope: scopes.append(scope))
+    return scopes

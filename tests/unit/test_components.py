@@ -1,4 +1,4 @@
-"""Selection on small literal grids: no model, no files."""
+"""Subjects chosen on small literal grids, and on images without a subject."""
 
 import io
 
@@ -15,13 +15,13 @@ from tests.support.images import FEATURELESS
 
 
 def grid(*rows: str) -> NDArray[np.uint8]:
-    """One letter a cell: . 0, - 60 (soft edge), + 140, # 255."""
+    """Return a mask of one letter per cell: . is 0, - is 60 (a soft edge), + is 140, # is 255."""
     values = {".": 0, "-": 60, "+": 140, "#": 255}
     return np.array([[values[cell] for cell in row] for row in rows], np.uint8)
 
 
-def seen(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture with features, of the mask's size."""
+def model_image(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a gradient of the mask's size: an image that is neither flat nor noise."""
     ramp = np.linspace(0, 255, mask.size).reshape(mask.shape).astype(np.uint8)
     return np.repeat(ramp[..., np.newaxis], 3, axis=2)
 
@@ -29,7 +29,7 @@ def seen(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def chosen(
     mask: NDArray[np.uint8], parts: str = "largest", visible: NDArray[np.uint8] | None = None
 ) -> list[list[int]]:
-    subject = select_subject(Prediction(mask, 1.0), seen(mask), visible, parts)  # type: ignore[arg-type]
+    subject = select_subject(Prediction(mask, 1.0), model_image(mask), visible, parts)  # type: ignore[arg-type]
     assert subject.mask.dtype == np.uint8
     values: list[list[int]] = subject.mask.tolist()
     return values
@@ -42,7 +42,7 @@ TWO = grid(
 )
 
 
-def test_the_largest_keeps_its_soft_edge_and_the_others_are_gone() -> None:
+def test_largest_keeps_one_part_with_its_soft_edge() -> None:
     assert chosen(TWO) == grid("-###-.....", "-###-.....", ".---......").tolist()
 
 
@@ -61,56 +61,58 @@ def test_all_drops_specks_under_one_percent() -> None:
     assert kept[10, :15].all()
 
 
-def test_diagonal_neighbours_are_connected() -> None:
+def test_diagonal_neighbors_are_connected() -> None:
     mask = grid("#...", ".#..", "..#.", "...#")
     assert chosen(mask) == mask.tolist()
 
 
-def test_a_soft_bridge_is_shared_by_nearness() -> None:
+def test_a_soft_bridge_is_cut_halfway() -> None:
     assert chosen(grid("###----#", "###----#")) == grid("###--...", "###--...").tolist()
 
 
-def test_a_faint_blob_of_its_own_stays_with_all_alone() -> None:
+def test_a_faint_region_by_itself_is_kept_by_all_only() -> None:
     blob = grid("##...-", "##...-")
     assert chosen(blob, "all") == blob.tolist()
     assert chosen(blob) == grid("##....", "##....").tolist()
 
 
-def test_what_the_source_hides_is_no_subject() -> None:
+def test_a_part_that_the_source_hides_is_not_the_subject() -> None:
     mask = grid("###..+", "###..+")
     visible = np.array([[0, 0, 0, 255, 255, 255]] * 2, np.uint8)
     kept = np.array(chosen(mask, visible=visible))
-    # The visible part is stretched to full strength; the hidden one is no longer the largest.
+    # The visible part is normalized to 255; the hidden one is no longer the largest.
     assert kept[:, 5].tolist() == [255, 255]
+    assert not kept[:, :5].any()
     with pytest.raises(NoSubjectFound):
         chosen(mask, visible=np.zeros_like(mask))
 
 
-def test_confidence_is_the_probability_before_the_stretch() -> None:
+def test_the_confidence_is_the_mean_probability_before_normalization() -> None:
     mask = grid("####", "++..")
-    subject = select_subject(Prediction(mask, 0.5), seen(mask), None, "largest")
+    subject = select_subject(Prediction(mask, 0.5), model_image(mask), None, "largest")
     assert subject.confidence == pytest.approx((4 * 255 + 2 * 140) / 6 / 255 * 0.5)
 
 
-def test_confidence_is_unknown_without_a_peak() -> None:
+def test_without_a_peak_there_is_no_confidence() -> None:
     mask = grid("####", "++..")
     assert (
-        select_subject(Prediction(mask, peak=None), seen(mask), None, "largest").confidence is None
+        select_subject(Prediction(mask, peak=None), model_image(mask), None, "largest").confidence
+        is None
     )
 
 
-def test_nothing_salient() -> None:
+def test_a_mask_of_zeros_has_no_subject() -> None:
     with pytest.raises(NoSubjectFound):
         chosen(np.zeros((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize("name", FEATURELESS)
-def test_no_subject_in_flat_pictures_and_noise(name: str, segmenter: U2netpSegmenter) -> None:
-    picture = Image.fromarray(FEATURELESS[name].astype(np.uint8)).resize(
+def test_a_flat_image_and_noise_have_no_subject(name: str, segmenter: U2netpSegmenter) -> None:
+    image = Image.fromarray(FEATURELESS[name].astype(np.uint8)).resize(
         (320, 320), Image.Resampling.LANCZOS
     )
     with pytest.raises(NoSubjectFound):
-        select_subject(segmenter.predict(picture), np.asarray(picture), None, "largest")
+        select_subject(segmenter.predict(image), np.asarray(image), None, "largest")
 
 
 @pytest.mark.parametrize("seed", range(3))

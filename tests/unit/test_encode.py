@@ -1,3 +1,5 @@
+"""Cutouts and masks in the formats that clients receive."""
+
 import io
 from typing import Any
 
@@ -23,14 +25,14 @@ FRAME = Box(10, 5, 25, 20)
 INSIDE = COLORS[5:25, 10:35]
 
 
-def answer(**options: Any) -> Image.Image:
+def result(**options: Any) -> Image.Image:
     return Image.open(
         io.BytesIO(encode(SourceImage(Image.fromarray(COLORS)), ALPHA, FRAME, Options(**options)))
     )
 
 
-def test_cutout_has_straight_alpha_and_no_hidden_colour() -> None:
-    image = answer()
+def test_a_cutout_has_straight_alpha_and_no_hidden_color() -> None:
+    image = result()
     assert (image.format, image.mode, image.size) == ("PNG", "RGBA", (25, 20))
     pixels = np.asarray(image)
     assert np.array_equal(pixels[..., 3], ALPHA)
@@ -38,8 +40,8 @@ def test_cutout_has_straight_alpha_and_no_hidden_colour() -> None:
     assert not pixels[ALPHA == 0].any()
 
 
-def test_mask_is_the_alpha() -> None:
-    image = answer(output="mask")
+def test_a_mask_is_the_alpha() -> None:
+    image = result(output="mask")
     assert image.mode == "L"
     assert np.array_equal(np.asarray(image), ALPHA)
 
@@ -48,30 +50,30 @@ def test_mask_is_the_alpha() -> None:
     ("color", "rgb"),
     [("#f80", (255, 136, 0)), ("#102030", (16, 32, 48)), ("#ABCDEFff", (171, 205, 239))],
 )
-def test_an_opaque_background(color: str, rgb: tuple[int, int, int]) -> None:
-    image = answer(background=color)
+def test_an_opaque_background_is_blended_in(color: str, rgb: tuple[int, int, int]) -> None:
+    image = result(background=color)
     assert image.mode == "RGB"
     weight = ALPHA[..., np.newaxis] / 255
     assert np.abs(np.asarray(image) - (INSIDE * weight + np.array(rgb) * (1 - weight))).max() <= 1
 
 
-def test_a_background_that_shines_through() -> None:
-    pixels = np.asarray(answer(background="#00ff0080")).astype(int)
+def test_a_translucent_background_shows_behind_the_cutout() -> None:
+    pixels = np.asarray(result(background="#00ff0080")).astype(int)
     assert pixels[0, 0].tolist() == [0, 255, 0, 128]
     assert np.array_equal(pixels[5:8, :, :3], INSIDE[5:8])
     assert (pixels[5:8, :, 3] == 255).all()
     assert np.abs(pixels[..., 3] - (ALPHA + 128 * (1 - ALPHA / 255))).max() <= 1
-    assert not np.asarray(answer(background="#ffffff00"))[0].any()
+    assert not np.asarray(result(background="#ffffff00"))[0].any()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (333, 257), (700, 1001)])
 @pytest.mark.parametrize(
     "options", [{}, {"output": "mask"}, {"background": "#123"}, {"background": "#11223344"}]
 )
-def test_strips_make_one_valid_file(
+def test_an_image_in_strips_is_one_valid_file(
     size: tuple[int, int], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two decoders that share no code read it alike: Pillow's own, and OpenCV's libpng."""
+    """Pillow and OpenCV's libpng, which share no code, decode it alike."""
     noise = np.random.default_rng(11).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     frame = Box(0, 0, *size)
     image = SourceImage(Image.fromarray(noise[..., :3]), strips=Strips(2))
@@ -89,7 +91,7 @@ def test_strips_make_one_valid_file(
         assert np.array_equal(pillow, noise * (noise[..., 3:] > 0))
 
 
-def test_a_real_photo_survives_both_decoders(photo: bytes) -> None:
+def test_a_real_photo_is_decoded_alike_by_both(photo: bytes) -> None:
     image = SourceImage(Image.open(io.BytesIO(photo)))
     alpha = np.full(image.size[::-1], 255, np.uint8)
     frame = Box(3, 5, 501, 499)
@@ -101,22 +103,22 @@ def test_a_real_photo_survives_both_decoders(photo: bytes) -> None:
     assert np.array_equal(opencv[..., ::-1], expected)
 
 
-def test_webp() -> None:
-    image = answer(format="webp")
+def test_a_webp_keeps_its_alpha() -> None:
+    image = result(format="webp")
     assert (image.format, image.mode, image.size) == ("WEBP", "RGBA", (25, 20))
     assert np.array_equal(np.asarray(image)[..., 3], ALPHA)
-    assert answer(format="webp", output="mask").format == "WEBP"
+    assert result(format="webp", output="mask").format == "WEBP"
 
 
-def test_webp_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_webp_over_its_limits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("WEBP_MAX_SIDE", 24), ("WEBP_MAX_PIXELS", 499)):
         with monkeypatch.context() as patch:
             patch.setattr(encode_module, name, value)
             with pytest.raises(FormatUnsupported):
-                answer(format="webp")
+                result(format="webp")
 
 
-def test_nothing_of_the_source_but_its_pixels(photo: bytes) -> None:
+def test_only_the_pixels_of_the_source_are_written(photo: bytes) -> None:
     source = Image.fromarray(COLORS)
     source.info.update(
         comment="secret", icc_profile=b"secret", exif=b"Exif\0\0secret", xmp=b"secret"

@@ -1,4 +1,4 @@
-"""The network under the downloads: who is connected to, in which order, and that no socket is left open."""
+"""Which addresses are connected to, in which order; no socket is left open."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ def addresses(*texts: str) -> list[Address]:
         ([SIX[0], *FOUR, SIX[1]], [SIX[0], FOUR[0], SIX[1], FOUR[1], FOUR[2]]),
     ],
 )
-def test_families_take_turns_and_the_first_address_stays_first(
+def test_families_alternate_and_the_first_address_stays_first(
     given: list[str], ordered: list[str]
 ) -> None:
     assert interleave(addresses(*given)) == addresses(*ordered)
@@ -40,7 +40,7 @@ Dial = Callable[[str], Awaitable[None]]
 
 
 class Dials:
-    """What the event loop was asked to connect to, and the sockets, of which none leaves the machine."""
+    """Records each attempt to connect, and its socket. None leaves the machine."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -48,7 +48,7 @@ class Dials:
         self.dial: Dial
 
     def open(self) -> list[str]:
-        """The addresses whose sockets are open."""
+        """Return the addresses whose sockets are open."""
         return [
             address
             for address, sock in zip(self.begun, self.sockets, strict=True)
@@ -87,14 +87,13 @@ async def accept(_: str) -> None:
     await asyncio.sleep(0)
 
 
-async def test_a_dead_address_is_not_waited_for(dials: Dials) -> None:
+async def test_an_address_that_does_not_answer_is_overtaken_by_the_next(dials: Dials) -> None:
     async def dial(address: str) -> None:
         await (never if address == SIX[0] else accept)(address)
 
     dials.dial = dial
-    async with asyncio.timeout(
-        3
-    ):  # the delay is a quarter of a second, and the system would wait for two minutes
+    # The delay is 0.25 s; the system would give up after two minutes.
+    async with asyncio.timeout(3):
         won = await connect_to_first(addresses(SIX[0], *FOUR), 80)
     await asyncio.sleep(0.01)
     assert dials.begun == [SIX[0], FOUR[0]]
@@ -103,7 +102,7 @@ async def test_a_dead_address_is_not_waited_for(dials: Dials) -> None:
     won.close()
 
 
-async def test_the_next_attempt_waits_for_the_delay(
+async def test_the_next_attempt_starts_after_the_delay(
     dials: Dials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 60)
@@ -115,7 +114,7 @@ async def test_the_next_attempt_waits_for_the_delay(
     await asyncio.wait([connecting])
 
 
-async def test_a_refused_address_is_followed_at_once_by_the_next(
+async def test_after_a_refusal_the_next_attempt_starts_at_once(
     dials: Dials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 60)
@@ -128,7 +127,7 @@ async def test_a_refused_address_is_followed_at_once_by_the_next(
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
-async def test_of_connections_made_in_the_same_moment_one_is_kept(
+async def test_one_of_several_simultaneous_connections_is_kept(
     dials: Dials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 0.01)
@@ -149,10 +148,10 @@ async def test_of_connections_made_in_the_same_moment_one_is_kept(
 
 
 @pytest.mark.parametrize("steps", range(5))
-async def test_a_download_that_is_given_up_as_it_connects_leaves_no_socket(
+async def test_a_cancelled_attempt_leaves_no_socket(
     dials: Dials, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    """Cancelled before, while and after the connection is made: either the caller has it, or it is closed."""
+    """It is cancelled before, while and after it connects."""
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 0.01)
     together = asyncio.Event()
 
@@ -168,17 +167,15 @@ async def test_a_download_that_is_given_up_as_it_connects_leaves_no_socket(
     connecting.cancel()
     await asyncio.wait([connecting])
     await asyncio.sleep(0.01)
-    if connecting.cancelled():
-        assert dials.open() == []
-    else:
+    if not connecting.cancelled():
         connecting.result().close()
-        assert dials.open() == []
+    assert dials.open() == []
 
 
 def guarded(
     *answers: str, allowed: tuple[str, int] = ("", 0)
 ) -> tuple[GuardedNetwork, list[tuple[str, int]]]:
-    """A network whose look-ups give `answers`, and what is looked up."""
+    """Return a network whose look-ups return `answers`, and the list of look-ups."""
     asked = []
 
     async def resolve(host: str, port: int) -> list[Address]:
@@ -188,7 +185,9 @@ def guarded(
     return GuardedNetwork(resolve, [allowed]), asked
 
 
-async def test_a_name_is_looked_up_once_and_only_its_addresses_are_dialled(dials: Dials) -> None:
+async def test_a_name_is_looked_up_once_and_only_its_addresses_are_connected_to(
+    dials: Dials,
+) -> None:
     dials.dial = refuse
     guard, asked = guarded("1.1.1.1", "2606:4700::1", "64:ff9b::808:808")
     with pytest.raises(SourceUnreachable):
@@ -216,7 +215,7 @@ async def test_a_name_with_one_address_that_is_not_public_is_refused(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "::1", "64:ff9b::a9fe:a9fe"])
-async def test_an_address_is_judged_without_a_look_up(dials: Dials, host: str) -> None:
+async def test_an_address_is_checked_without_a_look_up(dials: Dials, host: str) -> None:
     guard, asked = guarded("1.1.1.1")
     with pytest.raises(URLNotAllowed):
         await guard.connect_tcp(host, 80)
@@ -224,7 +223,7 @@ async def test_an_address_is_judged_without_a_look_up(dials: Dials, host: str) -
     assert not dials.begun
 
 
-async def test_an_allowed_host_is_open_at_its_port_alone(dials: Dials) -> None:
+async def test_an_allowed_host_is_allowed_at_its_port_only(dials: Dials) -> None:
     dials.dial = refuse
     guard, _ = guarded("10.0.0.1", allowed=("minio", 9000))
     with pytest.raises(SourceUnreachable):
@@ -234,14 +233,14 @@ async def test_an_allowed_host_is_open_at_its_port_alone(dials: Dials) -> None:
     assert dials.begun == ["10.0.0.1"]
 
 
-async def test_a_name_without_addresses() -> None:
+async def test_a_name_without_addresses_is_unreachable() -> None:
     with pytest.raises(SourceUnreachable):
         await guarded()[0].connect_tcp("images.stylespire.com", 80)
 
 
 @pytest.fixture
 async def pair() -> AsyncIterator[tuple[SocketStream, socket.socket]]:
-    """A stream, and the socket at its other end."""
+    """A stream and the socket at its other end."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
@@ -250,7 +249,7 @@ async def pair() -> AsyncIterator[tuple[SocketStream, socket.socket]]:
     theirs.close()
 
 
-async def test_a_socket_with_bytes_at_hand_leaves_the_event_loop_to_others(
+async def test_a_socket_that_always_has_bytes_does_not_block_the_event_loop(
     pair: tuple[SocketStream, socket.socket],
 ) -> None:
     stream, theirs = pair
@@ -270,7 +269,7 @@ async def test_a_socket_with_bytes_at_hand_leaves_the_event_loop_to_others(
     assert turns >= 100
 
 
-async def test_a_stream_that_is_closed_is_closed_at_once(
+async def test_a_stream_is_closed_at_once(
     pair: tuple[SocketStream, socket.socket],
 ) -> None:
     stream, theirs = pair

@@ -1,4 +1,4 @@
-"""The edge, on pictures whose true alpha is known because they were composed with it."""
+"""The refined edge, on images composed with a known alpha."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ Alpha = NDArray[np.uint8]
 
 
 def slanted(softness: float) -> NDArray[np.float64]:
-    """A true alpha: 1 on the left of a slanted line, 0 on its right, with a ramp of so many pixels between."""
+    """Return an alpha of 1 left of a slanted line and 0 right of it, with a ramp of `softness` pixels."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
     distance = (430 + 0.15 * (rows - SIZE / 2) - columns) / np.hypot(1, 0.15)
     truth: NDArray[np.float64] = np.clip(distance / softness + 0.5, 0, 1)
@@ -34,14 +34,14 @@ def slanted(softness: float) -> NDArray[np.float64]:
 
 
 def composed(truth: NDArray[np.float64]) -> Image.Image:
-    """Red over blue."""
+    """Return red over blue."""
     return Image.fromarray(
         (RED * truth[..., None] + BLUE * (1 - truth[..., None]) + 0.5).astype(np.uint8)
     )
 
 
 def model_mask(truth: NDArray[np.float64], off: int = 0) -> Alpha:
-    """What a model of 320 × 320 says: the truth, blurred over some cells, and somewhat beside it."""
+    """Return the truth at 320 × 320 as a model sees it: blurred, and `off` pixels beside it."""
     model_image = Image.fromarray((np.roll(truth, off, axis=1) * 255).astype(np.uint8)).resize(
         (320, 320), Image.Resampling.BOX
     )
@@ -52,7 +52,7 @@ def model_mask(truth: NDArray[np.float64], off: int = 0) -> Alpha:
     )
 
 
-def enlarged(mask: Alpha) -> Alpha:
+def upsampled(mask: Alpha) -> Alpha:
     return np.array(Image.fromarray(mask).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
 
 
@@ -60,76 +60,74 @@ def local_colors(mask: Alpha, image: Image.Image) -> LocalColorModel:
     return fit_local_colors(mask, image.resize((320, 320), Image.Resampling.LANCZOS), image.size)
 
 
-def sharpened(mask: Alpha, image: Image.Image) -> Alpha:
-    alpha = enlarged(mask)
+def refined(mask: Alpha, image: Image.Image) -> Alpha:
+    alpha = upsampled(mask)
     refine_alpha(alpha, WHOLE, SourceImage(image), local_colors(mask, image))
     return alpha
 
 
 @pytest.mark.parametrize("softness", [1, 6, 12])
 @pytest.mark.parametrize("off", [-4, 0, 4])
-def test_the_colours_find_the_true_edge(softness: float, off: int) -> None:
-    """Hard or soft, and where the mask is some pixels beside it."""
+def test_colors_locate_the_true_edge(softness: float, off: int) -> None:
+    """It may be hard or soft, and the mask a few pixels off."""
     truth = slanted(softness)
     mask = model_mask(truth, off)
-    ours = np.abs(sharpened(mask, composed(truth)) / 255 - truth)
-    raw = np.abs(enlarged(mask) / 255 - truth)
-    inside = np.s_[50:-50, 50:-50]  # the roll wraps around at the picture's sides
+    ours = np.abs(refined(mask, composed(truth)) / 255 - truth)
+    raw = np.abs(upsampled(mask) / 255 - truth)
+    inside = np.s_[50:-50, 50:-50]  # np.roll wraps around at the sides
     assert ours[inside].mean() < 0.7 * raw[inside].mean()
     assert ours[inside].mean() < 0.01
 
 
-def test_what_the_mask_is_sure_of_is_solid() -> None:
+def test_sure_cells_become_0_or_255() -> None:
     truth = slanted(8)
     mask = np.where(model_mask(truth) > 128, 250, 4).astype(np.uint8)  # nowhere quite 0 or 255
-    alpha, raw = sharpened(mask, composed(truth)), enlarged(mask)
+    alpha, raw = refined(mask, composed(truth)), upsampled(mask)
     assert (alpha[raw >= SURE_FOREGROUND] == 255).all()
     assert (alpha[raw <= SURE_BACKGROUND] == 0).all()
 
 
-def test_without_two_colours_the_mask_decides() -> None:
-    """By a contrast curve around its middle, which no side is favoured by far."""
+def test_with_one_color_the_mask_decides() -> None:
+    """Its contrast is raised around the middle."""
     truth = slanted(8)
     mask = model_mask(truth)
-    alpha, raw = sharpened(mask, Image.new("RGB", (SIZE, SIZE), tuple(RED))), enlarged(mask)
+    alpha, raw = refined(mask, Image.new("RGB", (SIZE, SIZE), tuple(RED))), upsampled(mask)
     assert (alpha[raw < 60] == 0).all()
     assert (alpha[raw > 220] == 255).all()
     order = np.argsort(raw, axis=None)
-    assert (
-        np.diff(alpha.reshape(-1)[order].astype(int)) >= -1
-    ).all()  # the brighter the mask, the more is seen
+    # A brighter mask never gives less alpha.
+    assert (np.diff(alpha.reshape(-1)[order].astype(int)) >= -1).all()
 
 
-def test_a_strap_that_the_mask_half_sees_is_kept() -> None:
+def test_a_strap_that_is_faint_in_the_mask_is_kept() -> None:
     truth = slanted(2)
     strap = np.zeros_like(truth)
     strap[395:403, 440:640] = 1
     mask = model_mask(np.maximum(truth, 0.45 * strap))
-    alpha = sharpened(mask, composed(np.maximum(truth, strap)))
-    raw = enlarged(mask)
-    assert (alpha[399, 440:445] > raw[399, 440:445]).all()  # near the body its colour tells
-    assert (
-        alpha[399, 480:630] >= raw[399, 480:630] - 1
-    ).all()  # far from it, the mask's trace is kept
+    alpha = refined(mask, composed(np.maximum(truth, strap)))
+    raw = upsampled(mask)
+    # Near the body its color decides; far from it, the trace in the mask is kept.
+    assert (alpha[399, 440:445] > raw[399, 440:445]).all()
+    assert (alpha[399, 480:630] >= raw[399, 480:630] - 1).all()
     assert raw[399, 480:630].min() > 50
     assert alpha[370, 480:630].max() == 0
 
 
-def test_a_region_is_a_part_of_the_whole_and_strips_are_not_seen(
+def test_a_region_in_strips_is_refined_like_the_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     truth = slanted(12)
     mask, image = model_mask(truth), composed(truth)
-    whole = sharpened(mask, image)
+    whole = refined(mask, image)
     monkeypatch.setattr(strips, "_STRIP_PIXELS", 5_000)
     region = Box(301, 97, 280, 411)
-    part = np.ascontiguousarray(enlarged(mask)[97 : 97 + 411, 301 : 301 + 280])
+    part = np.ascontiguousarray(upsampled(mask)[97 : 97 + 411, 301 : 301 + 280])
     refine_alpha(part, region, SourceImage(image, strips=Strips(2)), local_colors(mask, image))
     assert np.abs(part.astype(int) - whole[97 : 97 + 411, 301 : 301 + 280]).max() <= 1
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_the_background_is_taken_out_of_the_edges_colours(channels: int) -> None:
+def test_the_background_is_removed_from_the_colors_of_the_edge(channels: int) -> None:
     truth = slanted(24)
     image = composed(truth)
     alpha = (truth * 255 + 0.5).astype(np.uint8)
@@ -144,15 +142,16 @@ def test_the_background_is_taken_out_of_the_edges_colours(channels: int) -> None
     assert np.array_equal(colors[..., 3:], before[..., 3:])
 
 
-def test_a_subject_that_is_all_edge_is_shown_as_the_mask_has_it() -> None:
+def test_a_subject_without_a_sure_cell_keeps_its_mask() -> None:
     mask = np.zeros((320, 320), np.uint8)
     mask[100:108, 100:108] = 200
-    alpha, raw = sharpened(mask, composed(slanted(8))), enlarged(mask)
+    alpha, raw = refined(mask, composed(slanted(8))), upsampled(mask)
     unsure = (raw > SURE_BACKGROUND) & (raw < SURE_FOREGROUND)
+    assert unsure.any()
     assert np.abs(alpha.astype(int) - raw)[unsure].max() <= 1
 
 
-def test_a_trace_is_left_as_it_is() -> None:
+def test_a_mask_that_is_a_trace_everywhere_is_left_as_it_is() -> None:
     trace = np.full((3, 5), SURE_BACKGROUND, np.uint8)
     image = Image.new("RGB", (5, 3))
     before = trace.copy()

@@ -1,3 +1,5 @@
+"""Strips cover an image once, in order, in threads."""
+
 import threading
 
 import pytest
@@ -18,20 +20,20 @@ def test_strips_cover_every_line_once_and_in_order(
         assert all(end > first for first, end in covered)
 
 
-def test_one_strip_stays_in_its_thread() -> None:
+def test_a_single_strip_runs_in_the_calling_thread() -> None:
     assert list(Strips(2).map(lambda *_: threading.current_thread(), 10, 10)) == [
         threading.current_thread()
     ]
 
 
-def test_several_are_under_way_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_strips_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_STRIP_PIXELS", 1)
     both = threading.Barrier(2)
     assert sorted(Strips(2).map(lambda *_: both.wait(5), 2, 1)) == [0, 1]
 
 
 @pytest.mark.parametrize("of", [SERIAL, Strips(2)])
-def test_a_failure_reaches_who_asked(of: Strips, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_in_a_strip_is_raised(of: Strips, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_STRIP_PIXELS", 1)
 
     def fail(first: int, end: int) -> None:

@@ -1,3 +1,5 @@
+"""Masks at full resolution, within the region around the subject."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,14 +51,14 @@ def test_the_region_is_a_crop_of_the_whole(size: tuple[int, int], margin: int) -
     assert matte.frame.corners == grown
 
 
-def test_without_crop_the_frame_is_the_picture() -> None:
+def test_without_a_margin_the_frame_is_the_whole_image() -> None:
     matte = upsample_mask(blob(slice(10, 20), slice(30, 40)), (640, 480), None, None)
     assert matte.frame == Box(0, 0, 640, 480)
     assert matte.alpha.shape == (480, 640)
     assert matte.subject.width < 40
 
 
-def test_own_alpha_is_multiplied_and_bounds_the_subject() -> None:
+def test_the_sources_own_alpha_is_multiplied_in_and_bounds_the_subject() -> None:
     own = Image.new("L", (640, 640), 0)
     own.paste(128, (0, 0, 300, 640))
     matte = upsample_mask(blob(slice(100, 200), slice(100, 200)), (640, 640), own, 0)
@@ -64,14 +66,14 @@ def test_own_alpha_is_multiplied_and_bounds_the_subject() -> None:
     assert matte.alpha.max() == 128
 
 
-def test_nothing_visible() -> None:
+def test_a_subject_that_cannot_be_seen_is_not_found() -> None:
     with pytest.raises(NoSubjectFound):
         upsample_mask(np.zeros((320, 320), np.uint8), (10, 10), None, 0)
     with pytest.raises(NoSubjectFound):
         upsample_mask(blob(slice(0, 9), slice(0, 9)), (640, 640), Image.new("L", (640, 640), 0), 0)
 
 
-def test_a_subject_smaller_than_a_pixel_is_that_pixel() -> None:
+def test_a_subject_smaller_than_a_pixel_is_one_pixel() -> None:
     matte = upsample_mask(blob(slice(310, 311), slice(5, 6)), (6, 6), None, 0)
     assert matte.subject == Box(0, 5, 1, 1)
     assert matte.alpha[0, 0] == 255
