@@ -10,7 +10,7 @@ from playwright.sync_api import FloatRect, Page, expect
 
 from tests.browser.visit import COFFEE, Open, Visit, size
 from tests.support.images import encoded
-from tests.support.serving import Server
+from tests.support.serving import UPLOAD_STEPS, Server
 from tests.support.source import Source
 
 SIDES = ("Left", "Top", "Width", "Height")
@@ -46,7 +46,7 @@ def test_an_upload_gets_the_services_cutout(open_page: Open, service: Server) ->
     assert f"{width} × {height} at {left}, {top}" in facts
     assert f"{float(headers['X-Subject-Confidence']):.0%}".replace("%", " %") in facts
     steps = [text.split()[0] for text in page.locator("#times li").all_inner_texts()]
-    assert steps == ["receive", "wait", "decode", "segment", "select", "encode"]
+    assert steps == UPLOAD_STEPS
 
 
 def test_the_cutout_lies_over_the_original(open_page: Open, service: Server) -> None:

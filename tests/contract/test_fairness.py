@@ -114,7 +114,7 @@ def test_a_large_upload_is_not_starved_by_small_ones(default_service: Server) ->
 async def throttled_source(body: bytes, bytes_per_second: int) -> AsyncIterator[str]:
     """Serve a body at a given speed, at /chunked and at /length."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             head = await reader.readuntil(b"\r\n\r\n")
             chunked = b"/chunked" in head
@@ -135,7 +135,7 @@ async def throttled_source(body: bytes, bytes_per_second: int) -> AsyncIterator[
             await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(respond, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 

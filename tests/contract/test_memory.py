@@ -1,4 +1,4 @@
-"""The service keeps no memory of requests that it has answered."""
+"""The service keeps no memory of finished requests."""
 
 import re
 from pathlib import Path

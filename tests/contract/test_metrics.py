@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from serving.responses import STATUSES
 from tests.support.environment import ROOT, needed
-from tests.support.serving import Server, free_port, running, wait_until_ready
+from tests.support.serving import UPLOAD_STEPS, Server, free_port, running, wait_until_ready
 from tests.support.waiting import wait_until
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -62,12 +62,7 @@ def test_steps_and_images_are_measured(watched: Server, photo: bytes) -> None:
     after = scrape(watched)
     assert {labels[-1] for labels in after["step_duration_seconds_count"]} == {
         "download",
-        "receive",
-        "wait",
-        "decode",
-        "segment",
-        "select",
-        "encode",
+        *UPLOAD_STEPS,
     }
     for name, labels in (
         ("step_duration_seconds_count", ("segment",)),
@@ -171,9 +166,9 @@ def test_every_query_of_the_dashboard_has_a_result(
     time.sleep(1)
     assert len(expressions()) >= 15
     for name, expression in expressions().items():
-        answer: Any = prometheus.get("/query", params={"query": expression}).json()
-        assert answer["status"] == "success", (name, answer)
-        values = [float(one["value"][1]) for one in answer["data"]["result"]]
+        response: Any = prometheus.get("/query", params={"query": expression}).json()
+        assert response["status"] == "success", (name, response)
+        values = [float(one["value"][1]) for one in response["data"]["result"]]
         assert values, name
         assert all(value >= 0 for value in values), (name, values)  # false for NaN
 

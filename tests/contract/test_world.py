@@ -35,13 +35,13 @@ def world(flips: int) -> Any:
 
 
 @FLIPS
-@pytest.mark.parametrize("who", ["downloader", "service"])
+@pytest.mark.parametrize("client", ["downloader", "service"])
 def test_every_name_has_its_verdict_and_no_private_address_is_connected_to(
-    world: Any, who: str
+    world: Any, client: str
 ) -> None:
-    assert world[who]["codes"] == PATHS
-    assert world[who]["connects"]
-    assert all(is_public(ip_address(address)) for address in world[who]["connects"])
+    assert world[client]["codes"] == PATHS
+    assert world[client]["connects"]
+    assert all(is_public(ip_address(address)) for address in world[client]["connects"])
 
 
 @FLIPS

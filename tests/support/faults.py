@@ -165,64 +165,28 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "status_204": (sends(b"HTTP/1.1 204 X\r\n\r\n"), "source_http_error"),
     "status_304": (sends(with_status(304)), "source_http_error"),
     # The downloader does not ask for another protocol.
-    "status_101": (
-        sends(b"HTTP/1.1 101 X\r\nUpgrade: noise\r\n\r\n"),
-        "source_unreachable",
-    ),
+    "status_101": (sends(b"HTTP/1.1 101 X\r\nUpgrade: noise\r\n\r\n"), "source_unreachable"),
     "status_302_to_nowhere": (sends(with_status(302)), "source_http_error"),
     "status_599": (sends(with_status(599)), "source_unreachable"),
     "status_of_words": (sends(b"HTTP/1.1 OK\r\n\r\n"), "source_unreachable"),
-    "redirect_to_itself": (
-        redirects(302, b"/redirect_to_itself"),
-        "too_many_redirects",
-    ),
+    "redirect_to_itself": (redirects(302, b"/redirect_to_itself"), "too_many_redirects"),
     "redirect_to_nothing": (redirects(302, b""), "too_many_redirects"),
-    "redirect_between_two": (
-        redirects(307, b"/redirect_back"),
-        "too_many_redirects",
-    ),
-    "redirect_back": (
-        redirects(308, b"/redirect_between_two"),
-        "too_many_redirects",
-    ),
+    "redirect_between_two": (redirects(307, b"/redirect_back"), "too_many_redirects"),
+    "redirect_back": (redirects(308, b"/redirect_between_two"), "too_many_redirects"),
     "redirect_to_a_file": (redirects(302, b"file:///etc/passwd"), "invalid_url"),
-    "redirect_to_a_script": (
-        redirects(302, b"javascript:alert(1)"),
-        "invalid_url",
-    ),
-    "redirect_to_gopher": (
-        redirects(302, b"gopher://127.0.0.1:6379/_INFO"),
-        "invalid_url",
-    ),
+    "redirect_to_a_script": (redirects(302, b"javascript:alert(1)"), "invalid_url"),
+    "redirect_to_gopher": (redirects(302, b"gopher://127.0.0.1:6379/_INFO"), "invalid_url"),
     "redirect_too_long": (sends(with_status(302, b"Location: /" + b"x" * 3000)), "invalid_url"),
-    "redirect_to_loopback": (
-        redirects(302, b"http://127.0.0.1/"),
-        "url_not_allowed",
-    ),
-    "redirect_to_metadata": (
-        redirects(301, b"http://169.254.169.254/latest/"),
-        "url_not_allowed",
-    ),
+    "redirect_to_loopback": (redirects(302, b"http://127.0.0.1/"), "url_not_allowed"),
+    "redirect_to_metadata": (redirects(301, b"http://169.254.169.254/latest/"), "url_not_allowed"),
     "redirect_to_a_mapped_address": (
         redirects(303, b"http://[::ffff:10.0.0.1]/"),
         "url_not_allowed",
     ),
-    "redirect_to_a_number": (
-        redirects(302, b"http://2130706433/"),
-        "url_not_allowed",
-    ),
-    "redirect_to_an_odd_port": (
-        redirects(302, b"http://1.1.1.1:22/"),
-        "url_not_allowed",
-    ),
-    "redirect_to_a_user": (
-        redirects(302, b"http://me:you@1.1.1.1/"),
-        "url_not_allowed",
-    ),
-    "redirect_without_a_scheme": (
-        redirects(302, b"//localhost/"),
-        "url_not_allowed",
-    ),
+    "redirect_to_a_number": (redirects(302, b"http://2130706433/"), "url_not_allowed"),
+    "redirect_to_an_odd_port": (redirects(302, b"http://1.1.1.1:22/"), "url_not_allowed"),
+    "redirect_to_a_user": (redirects(302, b"http://me:you@1.1.1.1/"), "url_not_allowed"),
+    "redirect_without_a_scheme": (redirects(302, b"//localhost/"), "url_not_allowed"),
     "noise": (sends(bytes(range(256)) * 40), "source_unreachable"),
     "http_0_9": (sends(b"<html>a page, and no header</html>"), "source_unreachable"),
     "http_2": (sends(b"\x00\x00\x12\x04" + bytes(20)), "source_unreachable"),
@@ -251,7 +215,7 @@ class FaultySource:
         """Return the URL of a fault."""
         return f"http://127.0.0.1:{self.port}/{name}"
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection, until the fault has happened and the client has closed."""
         # At the end of the loop, cancellation ends it too: the server of Python 3.11 would print a
         # traceback.
@@ -279,7 +243,7 @@ class FaultySource:
 async def faulty_source(extra: dict[str, Fault] | None = None) -> AsyncIterator[FaultySource]:
     """Serve the faults in this event loop."""
     source = FaultySource({**{name: fault for name, (fault, _) in FAULTS.items()}, **(extra or {})})
-    server = await asyncio.start_server(source.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(source.respond, "127.0.0.1", 0)
     source.port = server.sockets[0].getsockname()[1]
     try:
         yield source

@@ -25,6 +25,9 @@ from tests.support.waiting import wait_until
 
 URL, UPLOAD = "/remove-background", "/remove-background/upload"
 
+# The steps of an upload. A request with a URL has "download" instead of "receive".
+UPLOAD_STEPS = ["receive", "wait", "decode", "segment", "select", "encode"]
+
 # Docker's limit is 10 s (docker stop). The service has 8 s to finish requests (BGR_DRAIN).
 _STOP_SECONDS = 15.0
 

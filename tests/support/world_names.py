@@ -20,7 +20,7 @@ PRIVATE = (
 )
 # The records of each name under SUFFIX, as in a name server's zone.
 ZONE: dict[str, list[tuple[str, str]]] = {
-    "pictures": [("A", PUBLIC)],
+    "images": [("A", PUBLIC)],
     "six": [("AAAA", PUBLIC_6)],
     "both": [("A", PUBLIC), ("AAAA", PUBLIC_6)],
     "many": [("A", f"93.184.216.{last}") for last in range(1, 41)],
@@ -38,7 +38,7 @@ ZONE: dict[str, list[tuple[str, str]]] = {
     "mixed-last": [("A", "10.0.0.1"), ("A", PUBLIC)],
     "mixed-families": [("A", PUBLIC), ("AAAA", "fd00::1")],
     "mixed-families-last": [("A", "192.168.1.1"), ("AAAA", PUBLIC_6)],
-    "alias": [("CNAME", "pictures")],
+    "alias": [("CNAME", "images")],
     "alias-of-alias": [("CNAME", "alias")],
     "alias-to-private": [("CNAME", "private")],
     "alias-to-mixed": [("CNAME", "mixed")],
@@ -59,7 +59,7 @@ _FAILURES = {
 SUFFIX = ".stylespire.com"
 
 REDIRECTS = {
-    "down": "http://pictures.stylespire.com/photo.jpg",
+    "down": "http://images.stylespire.com/photo.jpg",
     "private": "https://private.stylespire.com/",
     "private-address": "https://10.0.0.1/",
     "mixed": "https://mixed.stylespire.com/",
@@ -72,7 +72,7 @@ REDIRECTS = {
 PATHS = {
     **{
         f"http://{name}.stylespire.com/photo.jpg": "ok"
-        for name in ("pictures", "six", "both", "many", "dns64", "alias", "alias-of-alias")
+        for name in ("images", "six", "both", "many", "dns64", "alias", "alias-of-alias")
     },
     **{
         f"http://{name}.stylespire.com/photo.jpg": "url_not_allowed"
