@@ -49,7 +49,7 @@ def test_the_page_shows_the_last_run() -> None:
     assert (ROOT / "bench" / "results" / "quality.md").read_text() == report(results)
     page = (ROOT / "docs" / "quality.md").read_text()
     service, rembg = results["means"]["products"]["service"], results["means"]["products"]["rembg"]
-    assert f"{service['boundary']:.2f} for {rembg['boundary']:.2f}" in page
+    assert f"{service['boundary']:.2f}, rembg {rembg['boundary']:.2f}" in page
     assert f"{1 - service['mae'] / rembg['mae']:.0%}".replace("%", " % lower") in page
     assert f"rank correlation of {results['confidence']['correlation']:.2f}" in page
     missed = [target.what for target in targets(results) if not target.met]
