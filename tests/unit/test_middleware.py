@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -31,7 +32,7 @@ ORIGIN = "https://app.example.com"
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """The lines of the log, parsed."""
     lines: list[dict[str, Any]] = []
 
@@ -40,8 +41,10 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             lines.append(json.loads(JSONFormatter().format(record)))
 
     monkeypatch.setattr(LOGGER, "handlers", [Recorder()])
-    monkeypatch.setattr(LOGGER, "level", logging.INFO)
-    return lines
+    level = LOGGER.level
+    LOGGER.setLevel(logging.INFO)
+    yield lines
+    LOGGER.setLevel(level)
 
 
 async def test_a_request_has_one_log_line(log: list[dict[str, Any]]) -> None:
