@@ -16,6 +16,8 @@ WEB = ROOT / "web"
 FILES = {
     "/": (WEB / "index.html", "text/html; charset=utf-8"),
     "/page.css": (WEB / "page.css", "text/css; charset=utf-8"),
+    "/image.css": (WEB / "image.css", "text/css; charset=utf-8"),
+    "/panels.css": (WEB / "panels.css", "text/css; charset=utf-8"),
     "/icon.svg": (WEB / "icon.svg", "image/svg+xml"),
     "/sample.jpg": (SAMPLE, "image/jpeg"),
     "/docs": (WEB / "docs.html", "text/html; charset=utf-8"),
