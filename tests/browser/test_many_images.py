@@ -89,7 +89,10 @@ def count_requests(page: Page) -> None:
             globalThis.most = 0;
             XMLHttpRequest.prototype.send = function (body) {
                 most = Math.max(most, ++active);
-                this.addEventListener("loadend", () => active--);
+                // It precedes "load", at which the page sends the next request.
+                this.addEventListener("readystatechange", () => {
+                    if (this.readyState === XMLHttpRequest.DONE) active--;
+                });
                 send.call(this, body);
             };
         }"""
