@@ -1,4 +1,4 @@
-# `make help` says what there is. Everything stands on files, so nothing is done twice.
+# `make help` lists the targets. Installation is tracked by files, so that nothing is done twice.
 
 PORT ?= 8000
 HOST ?= 0.0.0.0
@@ -10,28 +10,28 @@ IMAGE ?= background-remover
 VENV := .venv
 BIN := $(VENV)/bin
 
-# BentoML reports usage to its makers unless told not to.
+# Without this, BentoML sends usage reports to its authors.
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test test-slow test-latest check fuzz bench quality scale soak bento image image-test sbom audit lock clean
 
-help:  ## Say what there is
+help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/setup.done  ## Make .venv, install what serving needs, prepare the weights
+setup: $(VENV)/setup.done  ## Create .venv, install what serving needs, prepare the weights
 	@$(BIN)/python -m pipeline.weights
 
-serve: setup  ## Serve on port 8000 (PORT=9000 for another)
+serve: setup  ## Serve on port 8000 (or PORT=9000; HOST=127.0.0.1 for this machine only)
 	@exec $(BIN)/bentoml serve --host $(HOST) --port $(PORT)
 
 test: $(VENV)/dev.done setup  ## Run the tests (at most 10 minutes)
 	@$(BIN)/python -m pytest -m "not slow and not image"
 
-test-slow: $(VENV)/dev.done setup  ## Run the tests that take longer
+test-slow: $(VENV)/dev.done setup  ## Run the slow tests
 	@$(BIN)/python -m pytest -m slow
 
-test-latest:  ## Run the tests with the newest versions that pyproject.toml allows, in a scratch folder
+test-latest:  ## Run the tests with the newest versions that pyproject.toml allows
 	@scratch=$$(mktemp -d) && git clone --quiet . $$scratch && $(MAKE) -C $$scratch lock UPGRADE=--upgrade \
 	  && git -C $$scratch diff --stat && TEST_DATA=$${TEST_DATA:-$(CURDIR)/../shared/data} $(MAKE) -C $$scratch test; \
 	  status=$$?; rm -rf $$scratch; exit $$status
@@ -40,37 +40,38 @@ check: $(VENV)/dev.done  ## Run ruff, mypy --strict and deptry (every imported p
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/deptry . --ignore DEP004 && $(BIN)/deptry compat pipeline serving --ignore DEP002
 
-fuzz: $(VENV)/dev.done setup  ## Mutate pictures until one breaks a promise (10 minutes; FUZZ="--minutes 60 --seed 7")
+fuzz: $(VENV)/dev.done setup  ## Decode mutated images (10 minutes; FUZZ="--minutes 60 --seed 7")
 	@$(BIN)/python -m tests.support.fuzz $(FUZZ)
 
-bench: $(VENV)/dev.done setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
+bench: $(VENV)/dev.done bench/.peer/installed setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)
 
-quality: $(VENV)/dev.done setup  ## Score cut-outs against true mattes, beside rembg's (QUALITY="folder ..." for others)
+quality: $(VENV)/dev.done setup  ## Score cutouts against true mattes (QUALITY="folder ..." for your own)
 	@$(BIN)/python -m bench.quality $(QUALITY)
 
 scale: $(VENV)/dev.done setup  ## Measure two instances behind nginx (2 minutes)
 	@$(BIN)/python -m bench.scale
 
-soak: $(VENV)/dev.done setup  ## Good and bad traffic for 10 minutes (MINUTES=60 for an hour)
+soak: $(VENV)/dev.done setup  ## Send good and bad traffic for 10 minutes (MINUTES=60 for an hour)
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 bento: setup  ## Build the Bento
 	@$(BIN)/bentoml build
 
-# From / because BentoML refuses a template outside the working folder, and looks for ours in a temporary one (its issue 5566).
-# A health check is Docker's: buildah and podman keep it in Docker's format alone.
-image: bento  ## Make the image with docker (BACKEND=buildah or podman; BASE_IMAGE=... for another Python 3.11)
+# Run from /, because BentoML refuses a template outside the working directory and looks for this one
+# in a temporary directory (BentoML issue 5566). buildah and podman keep the HEALTHCHECK only with
+# `--format docker`.
+image: bento  ## Build the image with docker (BACKEND=buildah or podman; BASE_IMAGE=... to replace the base)
 	@cd / && $(CURDIR)/$(BIN)/bentoml containerize background_remover:latest --backend $(BACKEND) --image-tag $(IMAGE) \
 	  $(if $(BASE_IMAGE),--opt build-arg=BASE_IMAGE=$(BASE_IMAGE)) $(if $(filter buildah podman,$(BACKEND)),--opt format=docker)
 
-image-test: $(VENV)/dev.done setup  ## Run the image as a 512 MB plan would, and send it everything
+image-test: $(VENV)/dev.done setup  ## Test the container image under 512 MB of memory
 	@IMAGE=$(IMAGE) $(BIN)/python -m pytest -m image
 
 sbom: $(VENV)/dev.done  ## Print the image's bill of materials (ENGINE=podman)
 	@$(BIN)/python deploy/image/sbom.py $(ENGINE) $(IMAGE)
 
-audit: $(VENV)/dev.done  ## Look the locked versions up among the known vulnerabilities
+audit: $(VENV)/dev.done  ## Check the locked versions for known vulnerabilities
 	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/serve.txt
 
 lock: $(VENV)/dev.done  ## Lock the dependencies again (UPGRADE=--upgrade for newer versions)
@@ -89,6 +90,14 @@ $(VENV)/setup.done: requirements/setup.txt | $(BIN)/python
 
 $(VENV)/dev.done: requirements/dev.txt | $(BIN)/python
 	$(call install,requirements/dev.txt)
+
+# rembg's server, which the bench measures beside: its first start compiles for most of a minute.
+bench/.peer/installed: requirements/peer.txt | $(BIN)/python
+	@echo "bench: installing $< into $(@D)"
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r $<
+	@$(@D)/bin/rembg s --help > $(@D)/help.txt
+	@touch $@
 
 define install
 	@echo "setup: installing $(1)"

@@ -1,19 +1,24 @@
-"""`python -m bench`: our service and its peer (`rembg s`), side by side in one run.
+"""What is measured, and with what.
 
-    __main__.py   picks the sections, runs them one after another, writes bench/results/
-    sections/     what is measured, one file a section, each a function `measure(stage) -> figures`
-    stage.py      what every section needs: the pictures, and our service and the peer, started and stopped
-      pictures.py, icc.py   the same JPEG files for both sides
-      servers.py, peer.py   processes of their own; the peer in a virtual environment of its own
-      source.py             a web server on loopback, for pictures by URL
-    client.py     one request timed, or many at once
-    floor.py      decode + one model run + encode in a process with nothing else
-    memory.py     PSS of a process tree
-    cgroup.py     a hard limit, made by hand
-    figures.py    medians, quartiles, ratios
-    targets.py    what must be seen, and whether it was
-    soak/         `python -m bench.soak`: the service alone, for long, under good and bad traffic
-    report.py, markdown.py, plot.py, machine.py, progress.py   what is written and said
+    python -m bench               the service beside rembg's server, one section after another
+      sections/start.py           start to ready, and to the first response
+      sections/installed.py       the size of what is installed
+      sections/latency.py         one request at a time, beside rembg and the floor
+      sections/memory.py          peak memory, one request at a time
+      sections/load.py            many requests at once: throughput, latency, peak memory
+      sections/urls.py            many slow sources at once
+      sections/growth.py          memory after thousands of requests
+      sections/limit.py           the same under a hard limit of 512 MB
+      floor.py                    decode, one model run and encode, and nothing else
+    python -m bench.quality       cutouts against true mattes, beside rembg's
+      quality/constants.py        how sensitive the refined edges are to their constants
+    python -m bench.scale         two instances behind nginx
+    python -m bench.soak          good and bad traffic for many minutes
 
-Times are in seconds and sizes in bytes, in the code and in results.json; 1 MB is 1,000,000 bytes.
+    servers.py                    start, ask and stop the service and rembg's server
+    images.py                     the JPEG files that both get
+    report.py                     samples -> figures, targets, tables, plots and files, for all
+    results/                      the last results; trial/ has those of a part
+
+Times are in seconds and sizes in bytes, in code and results; 1 MB is 1,000,000 bytes.
 """

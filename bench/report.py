@@ -1,297 +1,252 @@
-"""Results -> Markdown: ratios first, then seconds and megabytes."""
+"""The reporter of every measurement: figures, tables, targets, files, plots and progress.
 
-from collections.abc import Mapping, Sequence
+Times are in seconds and sizes in bytes, in code and results; 1 MB is 1,000,000 bytes.
+"""
 
-from bench.figures import Spread, percentile, ratio, spread
-from bench.markdown import table, target_table
-from bench.stage import Figures
-from bench.targets import MB, floor_seconds, round_seconds, slowdown, targets, throughput_ratio
+import json
+import os
+import platform
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import distributions
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+import psutil
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+RESULTS = Path(__file__).parent / "results"
+MB = 1e6
+
+Figures = dict[str, Any]
+
+_STARTED = time.monotonic()
 
 
-def report(results: Figures) -> str:
-    """The whole report, of the sections that were run."""
-    parts = [_heading(results), "## Targets\n\n" + target_table(targets(results))]
-    sections = {
-        "latency": _latency,
-        "load": _load,
-        "memory": _memory,
-        "start": _start,
-        "installed": _installed,
-        "urls": _urls,
-        "growth": _growth,
-        "limit": _limit,
+# What a section has measured: samples by case, by side (a server and its options), and by name.
+Sides = dict[str, dict[str, list[Any]]]
+Samples = dict[str, Sides]
+
+# By unit: the factor from seconds, bytes or numbers, and the decimals to show.
+_UNITS = {
+    "ms": (1e3, 0),
+    "s": (1, 2),
+    "MB": (1 / MB, 0),
+    "KB": (1e-3, 0),
+    "×": (1, 2),
+    "/s": (1, 1),
+    "": (1, 0),
+}
+# The sides that the service is compared with.
+_BESIDE = ("rembg", "floor")
+
+
+class Target(NamedTuple):
+    """What is wanted of a figure, and whether it is met."""
+
+    what: str
+    wanted: str
+    measured: str
+    met: bool
+
+
+class Goal(NamedTuple):
+    """The bound of a figure (see `figure`), in a unit, for the cases that a pattern matches."""
+
+    what: str
+    cases: str
+    figure: str
+    unit: str
+    bound: str
+    wanted: float
+
+
+class Section(NamedTuple):
+    """What a benchmark measures, and how it is shown: columns of title, figure and unit."""
+
+    title: str
+    text: str
+    columns: Sequence[tuple[str, str, str]]
+    goals: Sequence[Goal]
+
+    def report(self, samples: Samples) -> str:
+        """Write a table with a row for each case and each side of the service."""
+        rows = [(case, own, sides) for case, sides in samples.items() for own in own_sides(sides)]
+        columns = [("", [_labeled(case, own) for case, own, _ in rows])]
+        for title, name, unit in self.columns:
+            cells = [cell(sides, own, name, unit) for _, own, sides in rows]
+            if any(cells):
+                columns.append((title, cells))
+        header = " | ".join(title for title, _ in columns)
+        lines = zip(*(cells for _, cells in columns), strict=True)
+        return f"## {self.title}\n\n{self.text}\n\n{table(header, lines)}"
+
+    def targets(self, samples: Samples) -> list[Target]:
+        """Judge the worst case of each goal, for each side of the service."""
+        found = []
+        for what, cases, name, unit, bound, wanted in self.goals:
+            matching = [sides for case, sides in samples.items() if re.fullmatch(cases, case)]
+            for own in own_sides(dict.fromkeys(side for sides in matching for side in sides)):
+                measured = [sides for sides in matching if cell(sides, own, name, unit)]
+                values = [figure(sides, own, name) for sides in measured]
+                worst = min(values) if bound == "≥" else max(values)
+                found.append(judge(_labeled(what, own), worst, bound, wanted, unit))
+        return found
+
+
+def _labeled(what: str, own: str) -> str:
+    return what if own == "default" else f"{what}, {own}"
+
+
+def record(samples: Samples, case: str, side: str, **values: float | Sequence[Any]) -> None:
+    """Add samples by name."""
+    for name, value in values.items():
+        known = samples.setdefault(case, {}).setdefault(side, {}).setdefault(name, [])
+        known.extend(value if isinstance(value, Sequence) else [value])
+
+
+def judge(what: str, value: float, bound: str, wanted: float, unit: str = "") -> Target:
+    """Judge a value by its bound, ≥ or ≤."""
+    met = value >= wanted if bound == "≥" else value <= wanted
+    scale, digits = _UNITS[unit]
+    shown, limit = (f"{one * scale:.{digits}f} {unit}".strip() for one in (value, wanted))
+    return Target(what, f"{bound} {limit}", shown, met)
+
+
+def own_sides(sides: Iterable[str]) -> list[str]:
+    """Return the sides of the service."""
+    return [side for side in sides if side not in _BESIDE]
+
+
+def figure(sides: Sides, own: str, name: str) -> float:
+    """Return a figure: the median of samples, or the ratio of two medians, such as "a / rembg.b".
+
+    A name without a side is one of `own`; "name@95" is the 95th percentile.
+    """
+    medians = [median(_series(sides, own, part)) for part in name.split(" / ")]
+    return medians[0] if len(medians) == 1 else medians[0] / medians[1]
+
+
+def _series(sides: Sides, own: str, name: str) -> list[float]:
+    side, _, name = name.rpartition(".")
+    name, _, rank = name.partition("@")
+    samples = sides.get(side or own, {}).get(name, [])
+    return [float(np.percentile(samples, int(rank)))] if rank and samples else samples
+
+
+def cell(sides: Sides, own: str, name: str, unit: str, quartiles: bool = True) -> str:
+    """Write a figure, with the quartiles of its samples; or the counts of samples."""
+    first, *second = (_series(sides, own, part) for part in name.split(" / "))
+    if not first or not all(second):
+        return ""
+    if unit == "count":
+        return counts(Counter(str(sample) for sample in first))
+    scale, digits = _UNITS["×" if second else unit]
+    middle = f"{figure(sides, own, name) * scale:,.{digits}f}"
+    samples = [a / b for a, b in zip(first, *second, strict=True)] if second else first
+    low, _, high = (f"{one * scale:,.{digits}f}" for one in np.percentile(samples, [25, 50, 75]))
+    if not quartiles:
+        return f"**{middle} ×**" if second else f"{middle} {unit}"
+    shown = f"**{middle}**" if second else middle
+    return shown if low == high else f"{shown} ({low}–{high})"
+
+
+def megabytes(size: float) -> str:
+    """Write bytes as megabytes."""
+    return f"{size / MB:,.0f}"
+
+
+def percentiles(samples: Sequence[float]) -> dict[str, float]:
+    """Return p50, p95 and p99, or nothing of nothing."""
+    if not samples:
+        return {}
+    return {f"p{rank}": float(np.percentile(samples, rank)) for rank in (50, 95, 99)}
+
+
+def counts(numbers: Mapping[str, int]) -> str:
+    """Write how many there are of each, the most first."""
+    ordered = sorted(numbers.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count} × `{name}`" for name, count in ordered)
+
+
+def table(header: str, rows: Iterable[Sequence[object]]) -> str:
+    """Write a table in Markdown; the header's cells are separated by ` | `."""
+    titles = header.split(" | ")
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def target_table(targets: Iterable[Target]) -> str:
+    """Write targets as a table."""
+    rows = [(*target[:3], "met" if target.met else "**missed**") for target in targets]
+    return table("what | wanted | measured | ", rows)
+
+
+def machine() -> Figures:
+    """Describe the machine by nothing that identifies it or its user."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    about = {
+        name.strip(): value.strip() for name, _, value in (row.partition(":") for row in lines)
     }
-    parts += [write(results[name]) for name, write in sections.items() if name in results]
-    return "\n\n".join(parts) + "\n"
-
-
-def summary(results: Figures) -> str:
-    """The README's table, of a whole run."""
-    rows: list[tuple[str, ...]] = []
-    for size, samples in results["latency"].items():
-        sides = (f"{1e3 * spread(samples[side]).median:,.0f} ms" for side in ("peer", "ours"))
-        rows.append(
-            (
-                f"one picture of {size} megapixels",
-                *sides,
-                _times(ratio(samples["peer"], samples["ours"]).median),
-            )
-        )
-    for name, load in results["load"]["loads"].items():
-        sides = (
-            f"{spread(round_seconds(load, side)).median:.1f} s, {load['peak'][side] / MB:,.0f} MB"
-            for side in ("peer", "ours")
-        )
-        rows.append(
-            (
-                f"{name} megapixels at once: time, peak memory",
-                *sides,
-                _times(throughput_ratio(load)),
-            )
-        )
-        again = (
-            f"{spread(round_seconds(load['again'], side)).median:.1f} s"
-            for side in ("peer", "ours")
-        )
-        rows.append(
-            (f"{name} megapixels, once more", *again, _times(throughput_ratio(load["again"])))
-        )
-    for kind in ("cold", "warm"):
-        answered = [
-            spread([start["first_answer"] for start in results["start"][side][kind]]).median
-            for side in ("peer", "ours")
-        ]
-        rows.append(
-            (
-                f"{kind} start, to the first answer",
-                *(f"{time:.1f} s" for time in answered),
-                _times(answered[0] / answered[1]),
-            )
-        )
-    return table(("", "`rembg s`", "this service", "times as fast"), rows)
-
-
-def _times(value: float) -> str:
-    return f"**{value:.1f} ×**"
-
-
-def _heading(results: Figures) -> str:
-    machine, versions = results["machine"], results["versions"]
-    listed = {
-        side: ", ".join(f"{name} {version}" for name, version in versions[side].items())
-        for side in versions
+    avx512 = "with" if "avx512f" in about.get("flags", "").split() else "without"
+    return {
+        "processor": f"{about.get('model name', platform.machine())} {avx512} AVX-512",
+        "cores": len(os.sched_getaffinity(0)),
+        "busy_percent": psutil.cpu_percent(interval=2),
+        "memory": psutil.virtual_memory().total,
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": platform.python_version(),
     }
-    quick = " A quick run: too few samples to quote." if results["quick"] else ""
+
+
+def about(machine: Figures) -> str:
+    """Write the description of a machine."""
     return (
-        f"# Ours beside rembg's server, {results['date']}\n\n"
-        f"{machine['processor']}, {machine['cores']} cores ({machine['busy_percent']:.0f} % busy before the run), "
-        f"{machine['memory'] / MB:.0f} MB, {machine['kernel']}, Python {machine['python']}.{quick}\n\n"
-        f"Ours: {listed['ours']}. Peer: {listed['peer']}. Both serve u2netp over loopback and get the same JPEG pictures "
-        f"(quality 90, 4:2:0; {results['pictures']['made_from']}), in alternation in one run. "
-        "Times are medians, with the quartiles in brackets; ratios are those of the medians, with the quartiles of the paired "
-        "samples. "
-        "Memory is PSS of the whole process tree; 1 MB is 1,000,000 bytes."
+        f"{machine['processor']}, {machine['cores']} cores "
+        f"({machine['busy_percent']:.0f} % busy before the run), {megabytes(machine['memory'])} "
+        f"MB, {machine['kernel']}, Python {machine['python']}"
     )
 
 
-def _latency(latency: Figures) -> str:
-    header = (
-        "MP",
-        "times as fast",
-        "over the floor",
-        "ours, ms",
-        "ours by URL, ms",
-        "floor, ms",
-        "peer, ms",
-        "answer, MB: ours, peer",
+def versions(names: Iterable[str], site_packages: str | None = None) -> dict[str, str]:
+    """Return the installed versions of packages, here or in another environment."""
+    path = sys.path if site_packages is None else [site_packages]
+    installed = {package.name.lower(): package.version for package in distributions(path=path)}
+    return {name: installed[name] for name in names}
+
+
+def write_json(file: Path, results: Figures) -> None:
+    """Write every sample, and each list of samples on one line."""
+    text = json.dumps(results, indent=1)
+    text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text + "\n")
+
+
+@contextmanager
+def two_panels(file: Path) -> Iterator[tuple[Axes, Axes]]:
+    """Save a plot of two panels as PNG when the block ends."""
+    matplotlib.rcParams.update(
+        {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
     )
-
-    def row(size: str, samples: Figures) -> tuple[str, ...]:
-        floor, answers = floor_seconds(samples), samples["answer_bytes"]
-        times = (
-            _spread(spread(values), 1e3)
-            for values in (samples["ours"], samples["url"], floor, samples["peer"])
-        )
-        return (
-            size,
-            _ratio(ratio(samples["peer"], samples["ours"])),
-            _ratio(ratio(samples["ours"], floor)),
-            *times,
-            f"{answers['ours'] / MB:.2f}, {answers['peer'] / MB:.2f}",
-        )
-
-    def steps(size: str, samples: Figures) -> tuple[str, ...]:
-        of_floor = (_steps(samples["floor"], name, 1e3) for name in ("decode", "predict", "encode"))
-        of_ours = (_steps(samples["steps_ms"], name, 1) for name in samples["steps_ms"][0])
-        return (size, *of_floor, *of_ours)
-
-    of_ours = next(iter(latency.values()))["steps_ms"][0]
-    step_header = (
-        "MP",
-        *(f"floor: {name}" for name in ("decode", "predict", "encode")),
-        *(f"ours: {name}" for name in of_ours),
-    )
-    return (
-        "## One at a time\n\n"
-        + table(header, [row(size, samples) for size, samples in latency.items()])
-        + "\n\nWhere it goes, in ms (ours: the answer's Server-Timing).\n\n"
-        + table(step_header, [steps(size, samples) for size, samples in latency.items()])
-    )
+    figure = Figure(figsize=(11, 4.2), dpi=130, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    yield left, right
+    for axes in (left, right):
+        axes.grid(axis="y", color="#dddddd")
+        axes.set_axisbelow(True)
+        axes.legend(frameon=False)
+    figure.savefig(file)
 
 
-def _steps(samples: Sequence[dict[str, float]], name: str, scale: float) -> str:
-    return f"{spread([steps[name] for steps in samples]).median * scale:.0f}"
-
-
-def _load(load: Figures) -> str:
-    def row(name: str, load: Figures, peak: Mapping[str, float]) -> tuple[str, ...]:
-        sides = []
-        for side in ("ours", "peer"):
-            latencies = [latency for sent in load[side] for latency in sent["latencies"]]
-            total = spread(round_seconds(load, side)).median
-            count = len(latencies) / len(load[side])
-            tail = f"p50 {percentile(latencies, 50):.1f}, p95 {percentile(latencies, 95):.1f}"
-            sides.append(
-                f"{total:.1f} s, {count / total:.1f} a second, {tail}, {peak[side] / MB:.0f} MB"
-            )
-        faster = ratio(round_seconds(load, "peer"), round_seconds(load, "ours"))
-        return (name, _ratio(faster), _share(peak), *sides)
-
-    rows = []
-    for name, figures in load["loads"].items():
-        rows += [
-            row(name, figures, figures["peak"]),
-            row(f"{name}, again", figures["again"], figures["peak"]),
-        ]
-    settings = ", ".join(f"{name}={value}" for name, value in load["settings"].items())
-    inside = [
-        (
-            f"{size} MP",
-            f"{figures['peak'] / MB:.0f}",
-            f"{figures['seconds']:.1f}",
-            _statuses([figures["statuses"]]),
-        )
-        for size, figures in load["inside"].items()
-    ]
-    return (
-        f"## Many at once\n\nOn servers that have just started and answered one picture, and once more on the same; "
-        f"ours with {settings}. "
-        "The peer takes its memory from the system in the first burst, and keeps it. Peaks are of rounds of their own.\n\n"
-        + table(
-            ("at once × MP", "times the throughput", "peak memory, of the peer's", "ours", "peer"),
-            rows,
-        )
-        + "\n\nOurs, 16 inside: plain, rotated by EXIF, with a profile, progressive and CMYK in turn.\n\n"
-        + table(("pictures", "peak, MB", "seconds", "answers by status"), inside)
-    )
-
-
-def _memory(memory: Figures) -> str:
-    ours, peer = memory["ours"], memory["peer"]
-    rows = []
-    for name, size in ours.items():
-        beside = (
-            (_share({"ours": size, "peer": peer[name]}), f"{peer[name] / MB:.0f}")
-            if name in peer
-            else ("", "")
-        )
-        rows.append((name, beside[0], f"{size / MB:.0f}", beside[1]))
-    return "## Memory, one at a time\n\n" + table(
-        ("MP", "of the peer's", "ours, peak MB", "peer, peak MB"), rows
-    )
-
-
-def _start(start: Figures) -> str:
-    rows = []
-    for kind in ("cold", "warm"):
-        for side in ("ours", "peer"):
-            times = [
-                spread([sample[key] for sample in start[side][kind]])
-                for key in ("ready", "first_answer")
-            ]
-            rows.append((kind, side, *(_spread(time, 1, digits=2) for time in times)))
-    return (
-        "## Start\n\nCold: with nothing compiled, neither Python's bytecode nor what numba makes. Ours is ready once the model has "
-        "answered a picture; the peer loads its model at the first request.\n\n"
-        + table(("", "", "ready, s", "first answer, s"), rows)
-    )
-
-
-def _installed(installed: Figures) -> str:
-    times = installed["peer"]["bytes"] / installed["ours"]["bytes"]
-    sides = (
-        f"{name} {side['bytes'] / MB:.0f} MB in {side['packages']} packages"
-        for name, side in installed.items()
-    )
-    return f"## Installed\n\nThe peer is {times:.1f} times as large: {', '.join(sides)}."
-
-
-def _urls(urls: Figures) -> str:
-    by_url, by_upload = (_spread(spread(urls[name]), 1, digits=2) for name in ("urls", "uploads"))
-    share = _ratio(ratio(urls["urls"], urls["uploads"]))
-    return (
-        f"## Slow sources\n\n{urls['at_once']} requests at once by URL, whose source waits {urls['source_waits']} s before it "
-        "answers: "
-        f"{share} the throughput of uploads of the same picture ({urls['megapixels']} MP) one after another; "
-        f"{by_url} a second against {by_upload}."
-    )
-
-
-def _growth(growth: Figures) -> str:
-    sizes = ", ".join(f"{size / MB:.0f}" for size in growth["settled"])
-    grown = growth["settled"][-1] - growth["settled"][0]
-    return (
-        f"## Growth\n\n{grown / MB:.1f} MB from the first {growth['batch']} mixed requests to the last, "
-        f"{growth['at_once']} at a time. PSS at rest after each {growth['batch']}, in MB: {sizes}. "
-        f"Answers by status: {_statuses(growth['statuses'])}."
-    )
-
-
-def _limit(limit: Figures) -> str:
-    heading = "## A hard limit of 512 MB, no swap\n\n"
-    if "skipped" in limit:
-        return heading + str(limit["skipped"])
-    rows = [
-        (
-            f"1 × {size}",
-            f"{slowdown(pair):.2f}",
-            f"{spread(pair['limited']).median:.2f}",
-            f"{spread(pair['free']).median:.2f}",
-            pair["wrong"],
-        )
-        for size, pair in limit["latency"].items()
-    ]
-    for name, pair in limit["loads"].items():
-        limited, free = pair["limited"]["seconds"], pair["free"]["seconds"]
-        rows.append((name, f"{limited / free:.2f}", f"{limited:.2f}", f"{free:.2f}", pair["wrong"]))
-    return (
-        f"{heading}The kernel's own peak, page cache included: {limit['peak'] / MB:.0f} MB. An answer is wrong unless it is 200 "
-        "and the same bytes as without the limit.\n\n"
-        + table(
-            ("at once × MP", "times the usual time", "limited, s", "free, s", "wrong answers"), rows
-        )
-    )
-
-
-def _ratio(value: Spread) -> str:
-    return f"**{value.median:.2f} ×** ({value.low:.2f}–{value.high:.2f})"
-
-
-def _spread(value: Spread, scale: float, digits: int = 0) -> str:
-    low, median, high = (
-        f"{part * scale:.{digits}f}" for part in (value.low, value.median, value.high)
-    )
-    return median if low == high else f"{median} ({low}–{high})"
-
-
-def _share(figures: Mapping[str, float]) -> str:
-    """Ours in percent of the peer's."""
-    return f"{100 * figures['ours'] / figures['peer']:.0f} %"
-
-
-def _statuses(rounds: Sequence[Mapping[str, int]]) -> str:
-    """How many answers had each status, in all rounds."""
-    statuses = sorted({status for counts in rounds for status in counts})
-    return ", ".join(
-        f"{sum(counts.get(status, 0) for counts in rounds)} × {status}" for status in statuses
-    )
+def say(sentence: str) -> None:
+    """Tell the progress on standard error, with the seconds since the start."""
+    print(f"[{time.monotonic() - _STARTED:5.0f} s] {sentence}", file=sys.stderr, flush=True)

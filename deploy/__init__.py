@@ -1,1 +1,1 @@
-"""How the service is run: the image, platforms, a cluster, and what watches it."""
+"""Deployment: the container image, platforms, Kubernetes, and monitoring."""

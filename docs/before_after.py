@@ -1,6 +1,7 @@
-"""Make the README's picture: `python docs/before_after.py URL`, where URL is that of a running service.
+"""Make the README's image of a photo and its cutout: `python docs/before_after.py URL`.
 
-The photo, coffee.jpg, is Rachel Michetti's (CC0), courtesy of Pikolo Espresso Bar, as in scikit-image's data.
+URL is that of a running service. The photo, coffee.jpg, is by Rachel Michetti (CC0), courtesy of
+Pikolo Espresso Bar, as in scikit-image's data.
 """
 
 import io
@@ -11,12 +12,11 @@ import httpx
 from PIL import Image, ImageDraw
 
 HERE = Path(__file__).parent
-PHOTO = HERE / "coffee.jpg"
 GAP, SQUARE = 16, 16
 
 
 def checkerboard(size: tuple[int, int]) -> Image.Image:
-    """Light grey and white squares: the usual sign of transparency."""
+    """Draw light gray and white squares, the usual sign of transparency."""
     board = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(board)
     for top in range(0, size[1], SQUARE):
@@ -26,14 +26,11 @@ def checkerboard(size: tuple[int, int]) -> Image.Image:
 
 
 def main(url: str) -> None:
-    """Send the photo to the service and paste both side by side."""
-    before = Image.open(PHOTO)
-    files = {"image": PHOTO.read_bytes()}
-    answer = httpx.post(
-        f"{url}/remove-background/upload", files=files, timeout=30
-    ).raise_for_status()
-    cutout = Image.open(io.BytesIO(answer.content))
-    after = checkerboard(cutout.size)
+    """Send the photo to the service, and paste both side by side."""
+    photo = (HERE / "coffee.jpg").read_bytes()
+    response = httpx.post(f"{url}/remove-background/upload", files={"image": photo}, timeout=30)
+    cutout = Image.open(io.BytesIO(response.raise_for_status().content))
+    before, after = Image.open(io.BytesIO(photo)), checkerboard(cutout.size)
     after.paste(cutout, mask=cutout)
     both = Image.new("RGB", (before.width + GAP + after.width, before.height), "white")
     both.paste(before)

@@ -1,4 +1,4 @@
-"""Fixtures: real pictures, a real source of them on loopback, a real `bentoml serve`, and the installed model."""
+"""Fixtures: images, a source of images on loopback, a running service, and the prepared model."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ hypothesis.settings.load_profile("tests")
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of outside test data."""
+    """The folder of test data that is not part of the project."""
     if not DATA.is_dir():
         pytest.skip(f"needs the outside test data (TEST_DATA={DATA.name})")
     return DATA
@@ -32,13 +32,13 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def promtool() -> str:
-    """Prometheus' own checker of configurations, rules and metrics."""
+    """Return the path of Prometheus' checker of configurations, rules and metrics."""
     return needed("promtool", "prometheus")
 
 
 @pytest.fixture(scope="session")
 def photo() -> bytes:
-    """A real photo with a clear subject: the astronaut Eileen Collins (NASA, public domain), 512 × 512 JPEG."""
+    """A photo with a clear subject: Eileen Collins (NASA, public domain), JPEG, 512 × 512."""
     return SAMPLE.read_bytes()
 
 
@@ -55,16 +55,22 @@ def segmenter(model_file: Path) -> U2netpSegmenter:
 
 
 @pytest.fixture(scope="session")
-def rembg_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """rembg's own u2netp, the reference that defines the mask, on the original weights in a cache of its own."""
-    import rembg
-
-    home = tmp_path_factory.mktemp("rembg")
+def rembg_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A value of U2NET_HOME: a cache of rembg with the original u2netp."""
+    home: Path = tmp_path_factory.mktemp("rembg")
     (home / "models" / "u2netp").mkdir(parents=True)
     (home / "models" / "u2netp" / "u2netp.onnx").write_bytes(find_weights().content)
+    return home
+
+
+@pytest.fixture(scope="session")
+def rembg_session(rembg_home: Path) -> Any:
+    """rembg's own u2netp: the reference for the mask. The session reads its file only once."""
+    import rembg
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("U2NET_HOME", str(home))
-        yield rembg.new_session("u2netp")
+        patch.setenv("U2NET_HOME", str(rembg_home))
+        return rembg.new_session("u2netp")
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +80,7 @@ def wide_gamut() -> bytes:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Show the figures that tests recorded (`record_property`), the greatest of each name: those of docs/reliability.md."""
+    """Show the greatest value of each figure that tests recorded, for docs/reliability.md."""
     figures: dict[str, list[float]] = {}
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties if report.when == "call" else ():
@@ -96,11 +102,18 @@ def source(photo: bytes) -> Iterator[Source]:
 
 @pytest.fixture(scope="session")
 def service(source: Source) -> Iterator[Server]:
-    """A running `bentoml serve` of this checkout, which may fetch from `source`."""
+    """The service on this checkout, which may fetch from `source`."""
     allowed = f"127.0.0.1:{source.port},localhost:{source.port}"
     with serve(
         BGR_ALLOWED_PRIVATE_HOSTS=allowed,
         BGR_DOWNLOAD_TIMEOUT="2",
         BGR_CORS_ORIGINS="https://app.stylespire.com",
     ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def default_service() -> Iterator[Server]:
+    """The service with its default settings. Leave it as you found it: other tests use it."""
+    with serve() as server:
         yield server

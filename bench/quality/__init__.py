@@ -1,7 +1,9 @@
-"""Cut-outs against true mattes, beside those of rembg: `python -m bench.quality [--folder PATH ...]`.
+"""Cutouts against true mattes, beside rembg's: `python -m bench.quality [FOLDER ...]`.
 
-scores.py    how far an alpha, and the colours under it, are from the truth
-cutters.py   the service's own pipeline, and rembg in each of its ways
-sheet.py     crops side by side, to be looked at
-report.py    the table
+ground_truth.py   the images and their true mattes
+methods.py        what is compared: the service's pipeline, and rembg in each of its ways
+scores.py         how far an alpha, and the colors under it, are from the truth
+report.py         targets and tables
+sheet.py          crops side by side
+constants.py      how sensitive the refined edges are to their constants
 """

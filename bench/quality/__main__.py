@@ -1,9 +1,10 @@
-"""`python -m bench.quality`: score the service and rembg on true mattes, and write bench/results/quality.*."""
+"""`python -m bench.quality`: score the service and rembg on true mattes.
+
+Writes quality.json, quality.md and quality.png.
+"""
 
 import argparse
-import json
-import os
-import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,91 +13,62 @@ from PIL import Image
 from pymatting import estimate_foreground_ml
 from scipy.stats import spearmanr
 
-from bench.progress import say
-from bench.quality.cutters import OURS, THEIRS, answer, cutters
-from bench.quality.report import means, report
-from bench.quality.scores import Scores, score
+from bench.quality.ground_truth import samples, sets
+from bench.quality.methods import REMBG, SERVICE, cutout, methods
+from bench.quality.report import report
+from bench.quality.scores import score
 from bench.quality.sheet import row, sheet
+from bench.report import RESULTS, Figures, say, write_json
 from pipeline.options import Options
 
-_RESULTS = Path(__file__).parent.parent / "results"
-_TRUTH = (
-    Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data")) / "groundtruth"
-)
-_SHOWN = (OURS, THEIRS, "rembg, decontaminate")
+_SHOWN = (SERVICE, REMBG, f"{REMBG}, decontaminate")
 
 
 def main() -> None:
-    """Score every folder that holds `images/` and `masks/` with files of the same names."""
+    """Score every image of every set with every method."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.quality", description="Cut-outs against true mattes, beside rembg's."
+        prog="python -m bench.quality", description="Cutouts against true mattes, beside rembg's."
     )
     parser.add_argument(
         "folders",
         nargs="*",
         type=Path,
-        help=f"sets, or folders of sets (default {_TRUTH.name} of the test data)",
+        help="sets, or folders of sets (default: people, products and soft_alpha of TEST_DATA)",
     )
     parser.add_argument(
-        "--results",
-        type=Path,
-        default=_RESULTS,
-        help="where quality.* goes (default bench/results)",
+        "--results", type=Path, default=RESULTS, help="folder (default bench/results)"
     )
     options = parser.parse_args()
-    sets = {
-        place.parent.name: place
-        for folder in options.folders or [_TRUTH]
-        for place in sorted(folder.rglob("images"))
-    }
-    if not sets:
-        sys.exit("quality: no folder with images/ and masks/ was found; name one")
-    scores: dict[str, dict[str, list[Scores]]] = {}
-    rows, confidences, overlaps, described = [], [], [], {}
-    with cutters() as all_cutters:
-        for name, folder in sets.items():
-            scores[name] = {cutter: [] for cutter in all_cutters}
-            pixels = []
-            for file in sorted(folder.iterdir()):
-                picture = Image.open(file).convert("RGB")
-                mask = next((folder.parent / "masks").glob(f"{file.stem}.*"))
-                truth = np.asarray(Image.open(mask).convert("L"), dtype=np.float64) / 255
-                foreground = estimate_foreground_ml(np.asarray(picture) / 255, truth)
-                cutouts = {cutter: cut(picture) for cutter, cut in all_cutters.items()}
-                for cutter, cutout in cutouts.items():
-                    whole = np.asarray(cutout.convert("RGBA")) / 255
-                    scores[name][cutter].append(
-                        score(whole[..., 3], whole[..., :3], truth, foreground)
-                    )
-                confidence = answer(picture, Options()).confidence
-                assert confidence is not None
-                confidences.append(confidence)
-                overlaps.append(scores[name][OURS][-1].iou)
-                rows.append(
-                    row(
-                        file.name,
-                        picture,
-                        truth,
-                        {cutter: cutouts[cutter].convert("RGBA") for cutter in _SHOWN},
-                    )
-                )
-                pixels.append(picture.width * picture.height / 1e6)
-                say(
-                    f"quality: {name}/{file.name}: IoU {overlaps[-1]:.3f}, confidence {confidences[-1]:.3f}"
-                )
-            described[name] = {"pictures": len(pixels), "megapixels": float(np.mean(pixels))}
-    results = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "sets": described,
-        "means": means(scores),
-        "confidence": {
-            "correlation": float(spearmanr(confidences, overlaps).statistic),
-            "of": confidences,
-            "iou": overlaps,
-        },
-    }
-    options.results.mkdir(parents=True, exist_ok=True)
-    (options.results / "quality.json").write_text(json.dumps(results, indent=1) + "\n")
+    results: Figures = {"date": datetime.now(UTC).date().isoformat(), "sets": {}, "means": {}}
+    rows: list[Image.Image] = []
+    confidences: list[float] = []
+    overlaps: list[float] = []
+    by_name = methods()
+    for name, folder in sets(options.folders).items():
+        scores: dict[str, list[dict[str, float]]] = {method: [] for method in by_name}
+        pixels = []
+        for file, image, truth in samples(folder):
+            foreground = estimate_foreground_ml(np.asarray(image) / 255, truth)
+            cutouts = {method: cut(image).convert("RGBA") for method, cut in by_name.items()}
+            for method, one in cutouts.items():
+                whole = np.asarray(one) / 255
+                found = score(whole[..., 3], whole[..., :3], truth, foreground)
+                scores[method].append(asdict(found))
+            confidence = cutout(image, Options()).confidence
+            assert confidence is not None
+            confidences.append(confidence)
+            overlaps.append(scores[SERVICE][-1]["iou"])
+            rows.append(row(file, image, truth, {method: cutouts[method] for method in _SHOWN}))
+            pixels.append(image.width * image.height / 1e6)
+            say(f"quality: {name}/{file}: IoU {overlaps[-1]:.3f}")
+        results["sets"][name] = {"images": len(pixels), "megapixels": float(np.mean(pixels))}
+        results["means"][name] = {
+            method: {key: float(np.mean([one[key] for one in of])) for key in of[0]}
+            for method, of in scores.items()
+        }
+    correlation = float(spearmanr(confidences, overlaps).statistic)
+    results["confidence"] = {"correlation": correlation, "of": confidences, "iou": overlaps}
+    write_json(options.results / "quality.json", results)
     (options.results / "quality.md").write_text(report(results))
     sheet(rows).quantize(256).save(options.results / "quality.png", optimize=True)
 

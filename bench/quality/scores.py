@@ -1,6 +1,6 @@
-"""How far an alpha, and the colours under it, are from the truth.
+"""How far an alpha, and the colors under it, are from the truth.
 
-Alphas are float (height, width), colours float (height, width, 3), both 0 to 1.
+Alphas are float (height, width), colors float (height, width, 3), both 0 to 1.
 """
 
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from scipy import ndimage
 Array = NDArray[np.floating]
 
 _BOUNDARY_PIXELS = 2  # as far apart two boundaries may be and still agree
-_BAND_PIXELS = 6  # on both sides of the true boundary: where people see fringes
-_SOFT = (0.02, 0.98)  # and wherever the truth itself is soft
-_GRADIENT_SIGMA = (
-    1.4  # Rhemann et al., A Perceptually Motivated Online Benchmark for Image Matting, 2009
-)
-_BACKDROPS = ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+# Fringes are visible within so many pixels of the true boundary, and wherever the truth is soft.
+_BAND_PIXELS, _SOFT = 6, (0.02, 0.98)
+# Rhemann et al., A Perceptually Motivated Online Benchmark for Image Matting, 2009.
+_GRADIENT_SIGMA = 1.4
+_BACKDROPS = np.array([(1, 1, 1), (0, 0, 0), (0, 1, 0)])  # white, black, green
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of one cut-out.
+    """The scores of a cutout.
 
-    `mae`: mean absolute error of alpha. `iou`: intersection over union of what is over half. `boundary`: F-measure of the boundary
-    of that, within 2 pixels. `sad`: sum of absolute differences, in thousands. `gradient`: the error of alpha's gradient (Rhemann
-    et al.), in thousands. `laid`: mean absolute colour error in the band around the true edge when the cut-out is laid over white,
-    black and green. `fringe`: that of the cut-out's own colours there, as far as they are seen.
+    `mae`: mean absolute error of alpha. `iou`: intersection over union of alpha ≥ 0.5. `boundary`:
+    F-measure of its boundary within 2 pixels. `sad`: sum of absolute differences, in thousands.
+    `gradient`: error of alpha's gradient (Rhemann et al.), in thousands. `composite`: mean absolute
+    color error near the true edge over white, black and green. `fringe`: mean absolute error of the
+    cutout's own colors there, weighted by its alpha.
     """
 
     mae: float
@@ -35,44 +35,29 @@ class Scores:
     boundary: float
     sad: float
     gradient: float
-    laid: float
+    composite: float
     fringe: float
 
 
-HIGHER_IS_BETTER = frozenset({"iou", "boundary"})
-
-
 def score(alpha: Array, colors: Array, truth: Array, foreground: Array) -> Scores:
-    """Compare a cut-out with the true alpha and the foreground's true colours."""
-    difference = np.abs(alpha - truth)
-    band = _band(truth)
+    """Compare a cutout with the true alpha and the foreground's true colors."""
+    difference, band = np.abs(alpha - truth), _band(truth)
+    own, true = colors * alpha[..., np.newaxis], foreground * truth[..., np.newaxis]
+    uncovered = (truth - alpha)[..., np.newaxis]
+    composites = [np.abs(own - true + uncovered * backdrop)[band].mean() for backdrop in _BACKDROPS]
     return Scores(
         mae=float(difference.mean()),
         iou=_iou(alpha >= 0.5, truth >= 0.5),
         boundary=_boundary_f(alpha >= 0.5, truth >= 0.5),
         sad=float(difference.sum()) / 1000,
         gradient=float(((_gradient(alpha) - _gradient(truth)) ** 2).sum()) / 1000,
-        laid=float(
-            np.mean(
-                [
-                    _laid(alpha, colors, truth, foreground, np.array(backdrop))[band].mean()
-                    for backdrop in _BACKDROPS
-                ]
-            )
-        ),
+        composite=float(np.mean(composites)),
         fringe=float((np.abs(colors - foreground) * alpha[..., np.newaxis])[band].mean()),
     )
 
 
-def _laid(alpha: Array, colors: Array, truth: Array, foreground: Array, backdrop: Array) -> Array:
-    shown = colors * alpha[..., np.newaxis] + backdrop * (1 - alpha[..., np.newaxis])
-    wanted = foreground * truth[..., np.newaxis] + backdrop * (1 - truth[..., np.newaxis])
-    error: Array = np.abs(shown - wanted)
-    return error
-
-
-def _iou(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
-    return float((ours & theirs).sum() / max(1, (ours | theirs).sum()))
+def _iou(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    return float((found & true).sum() / max(1, (found | true).sum()))
 
 
 def _boundary(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -80,12 +65,12 @@ def _boundary(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return boundary
 
 
-def _boundary_f(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
-    mine, true = _boundary(ours), _boundary(theirs)
-    if not mine.any() or not true.any():
+def _boundary_f(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
+    found, true = _boundary(found), _boundary(true)
+    if not found.any() or not true.any():
         return 0.0
-    precision = (ndimage.distance_transform_edt(~true)[mine] <= _BOUNDARY_PIXELS).mean()
-    recall = (ndimage.distance_transform_edt(~mine)[true] <= _BOUNDARY_PIXELS).mean()
+    precision = (ndimage.distance_transform_edt(~true)[found] <= _BOUNDARY_PIXELS).mean()
+    recall = (ndimage.distance_transform_edt(~found)[true] <= _BOUNDARY_PIXELS).mean()
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 

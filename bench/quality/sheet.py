@@ -1,4 +1,4 @@
-"""The contact sheet: for each picture, the place where the cut-outs differ most, side by side over a loud backdrop."""
+"""The contact sheet: the place where the cutouts differ most, side by side over a loud backdrop."""
 
 from collections.abc import Mapping
 
@@ -8,50 +8,38 @@ from scipy import ndimage
 
 from bench.quality.scores import Array
 
-_CROP = 160  # pixels of the picture, shown at twice their size where it is small
-_SHOWN = 200
-_LABEL = 16
+_CROP = 160  # pixels of the image, or a sixth of its shorter side if that is more
+_SHOWN, _LABEL, _GAP = 200, 16, 2
 _BACKDROP = (0, 200, 90)
 
 
 def row(
-    name: str, picture: Image.Image, truth: Array, cutouts: Mapping[str, Image.Image]
+    name: str, image: Image.Image, truth: Array, cutouts: Mapping[str, Image.Image]
 ) -> Image.Image:
-    """A picture's crop, then the truth and each cut-out over the backdrop, with their names."""
-    alphas = [
-        np.asarray(cutout.getchannel("A"), dtype=np.float32) / 255 for cutout in cutouts.values()
-    ]
-    side = max(_CROP, min(picture.size) // 6)
-    spread = ndimage.uniform_filter(
-        np.ptp(np.stack([*alphas, truth.astype(np.float32)]), axis=0), side
-    )
+    """Draw the crops of an image, its true cutout and each method's, with their names."""
+    alphas = [np.asarray(cutout.getchannel("A")) / np.float32(255) for cutout in cutouts.values()]
+    side = max(_CROP, min(image.size) // 6)
+    difference = np.ptp(np.stack([*alphas, truth.astype(np.float32)]), axis=0)
+    spread = ndimage.uniform_filter(difference, side)
     top, left = (int(place) for place in np.unravel_index(spread.argmax(), spread.shape))
-    left = max(0, min(left - side // 2, picture.width - side))
-    top = max(0, min(top - side // 2, picture.height - side))
-    true = picture.convert("RGB")
+    left = max(0, min(left - side // 2, image.width - side))
+    top = max(0, min(top - side // 2, image.height - side))
+    true = image.convert("RGB")
     true.putalpha(Image.fromarray((truth * 255 + 0.5).astype(np.uint8)))
-    shown = {name: picture.convert("RGBA"), "truth": true, **cutouts}
+    shown = {name: image.convert("RGBA"), "truth": true, **cutouts}
     strip = Image.new("RGB", (_SHOWN * len(shown), _SHOWN + _LABEL), "white")
     draw = ImageDraw.Draw(strip)
-    for place, (label, image) in enumerate(shown.items()):
-        crop = image.crop((left, top, left + side, top + side)).resize(
-            (_SHOWN, _SHOWN), Image.Resampling.LANCZOS
-        )
-        strip.paste(_BACKDROP, (place * _SHOWN, _LABEL, (place + 1) * _SHOWN - 2, _SHOWN + _LABEL))
-        strip.paste(
-            crop.crop((0, 0, _SHOWN - 2, _SHOWN)),
-            (place * _SHOWN, _LABEL),
-            crop.crop((0, 0, _SHOWN - 2, _SHOWN)),
-        )
+    for place, (label, whole) in enumerate(shown.items()):
+        crop = whole.crop((left, top, left + side, top + side))
+        crop = crop.resize((_SHOWN, _SHOWN), Image.Resampling.LANCZOS)
+        crop = crop.crop((0, 0, _SHOWN - _GAP, _SHOWN))
+        tile = Image.new("RGB", crop.size, _BACKDROP)
+        tile.paste(crop, mask=crop)
+        strip.paste(tile, (place * _SHOWN, _LABEL))
         draw.text((place * _SHOWN + 2, 2), label, fill="black")
     return strip
 
 
 def sheet(rows: list[Image.Image]) -> Image.Image:
-    """All the rows, one below the other."""
-    whole = Image.new("RGB", (rows[0].width, sum(one.height for one in rows)), "white")
-    top = 0
-    for one in rows:
-        whole.paste(one, (0, top))
-        top += one.height
-    return whole
+    """Stack the rows."""
+    return Image.fromarray(np.concatenate([np.asarray(row) for row in rows]))

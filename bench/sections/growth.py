@@ -1,53 +1,55 @@
-"""Does memory stay flat? PSS at rest after some mixed requests, and after many more."""
+"""The memory at rest after some mixed requests, and after many more: does it grow?"""
 
 from functools import partial
 
 import numpy as np
 
-from bench.client import Request, send_all
-from bench.memory import settled_pss
-from bench.progress import say
-from bench.servers import Server
-from bench.stage import Figures, Stage
+from bench.report import MB, Goal, Samples, Section, record, say
+from bench.servers import Stage, send_all
+from tests.support.process_memory import settled_pss
 
-_AT_ONCE = 4
-_BATCH = 200
+_CONCURRENCY, _BATCHES, _BATCH = 4, 11, 200
 
-
-def measure(stage: Stage) -> Figures:
-    """PSS in bytes after each batch of requests, and how many answers had each status."""
-    batches = stage.times(11, 2)
-    random = np.random.default_rng(seed=0)
-    size = stage.times(_BATCH, 20)
-    figures: Figures = {"batch": size, "at_once": _AT_ONCE, "settled": [], "statuses": []}
-    with stage.ours() as ours:
-        kinds, weights = zip(*_mix(stage, ours), strict=True)
-        shares = np.array(weights) / sum(weights)
-        for batch in range(batches):
-            chosen = random.choice(len(kinds), size, p=shares)
-            sent = send_all([kinds[i] for i in chosen], _AT_ONCE)
-            figures["settled"].append(settled_pss(ours.process.pid))
-            figures["statuses"].append(sent.statuses)
-            say(
-                f"growth, batch {batch + 1} of {batches}: {figures['settled'][-1] / 1e6:.1f} MB, statuses {sent.statuses}"
-            )
-    return figures
+SECTION = Section(
+    "Growth",
+    f"Memory at rest after batches of {_BATCH} mixed requests, {_CONCURRENCY} at a time.",
+    [
+        ("at rest, MB", "rest", "MB"),
+        ("growth, MB", "growth", "MB"),
+        ("statuses", "status", "count"),
+    ],
+    [Goal("growth from the first batch to the last", ".*", "growth", "MB", "≤", 15 * MB)],
+)
 
 
-def _mix(stage: Stage, ours: Server) -> list[tuple[Request, float]]:
-    """Kinds of request, and how often each is made in comparison."""
-    plain, hard, source = stage.pictures.plain, stage.pictures.hard, stage.source
-    return [
-        (partial(ours.upload, plain[0.24]), 25),
-        (partial(ours.upload, plain[0.67]), 20),
-        (partial(ours.fetch, source.url("/0.67")), 15),
-        (partial(ours.upload, plain[1.6]), 10),
-        (partial(ours.upload, plain[1.6], format="webp"), 5),
-        (partial(ours.upload, plain[0.67], output="mask"), 5),
-        (partial(ours.upload, plain[6]), 4),
-        (partial(ours.upload, hard[12, "rotated"]), 2),
-        (partial(ours.upload, hard[12, "cmyk"]), 1),
-        (partial(ours.upload, b"not a picture"), 6),
-        (partial(ours.upload, plain[0.67][: len(plain[0.67]) // 2]), 6),
-        (partial(ours.fetch, source.url("/nothing")), 1),
-    ]
+def measure(stage: Stage, samples: Samples) -> None:
+    """Record bytes after each batch of requests."""
+    size, random = stage.repeat(_BATCH, 20), np.random.default_rng(seed=0)
+    images, source = stage.images, stage.source
+    photo = images["0.67-plain"]
+    with stage.service() as service:
+        # How often each request is made, in comparison.
+        mix = {
+            partial(service.upload, images["0.24-plain"]): 25,
+            partial(service.upload, photo): 20,
+            partial(service.fetch, source.url("0.67-plain")): 15,
+            partial(service.upload, images["1.6-plain"]): 10,
+            partial(service.upload, images["1.6-plain"], format="webp"): 5,
+            partial(service.upload, photo, output="mask"): 5,
+            partial(service.upload, images["6-plain"]): 4,
+            partial(service.upload, images["12-rotated"]): 2,
+            partial(service.upload, images["12-cmyk"]): 1,
+            partial(service.upload, b"not an image"): 6,
+            partial(service.upload, photo[: len(photo) // 2]): 6,
+            partial(service.fetch, source.url("status_204")): 1,
+        }
+        requests, shares = list(mix), np.array(list(mix.values())) / sum(mix.values())
+        for batch in range(stage.repeat(_BATCHES, 2)):
+            chosen = random.choice(len(requests), size, p=shares)
+            _, responses = send_all([requests[i] for i in chosen], _CONCURRENCY)
+            statuses = [response.status_code for response in responses]
+            rest = settled_pss(service.pid)
+            record(samples, f"batch {batch + 1}", "default", rest=rest, status=statuses)
+            say(f"growth: batch {batch + 1}: {rest / MB:.0f} MB")
+    rests = [sides["default"]["rest"][0] for sides in samples.values()]
+    record(samples, "last − first", "default", growth=rests[-1] - rests[0])

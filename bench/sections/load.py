@@ -1,88 +1,130 @@
-"""Many requests at once: throughput, tail, and the memory that they take."""
+"""Many requests at once: throughput, latency, and the memory that they take."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from functools import partial
 
-from bench.client import Round, send_all
-from bench.figures import percentile, ratio, spread
-from bench.memory import watching
-from bench.progress import say
-from bench.servers import Server
-from bench.stage import LOADED, Figures, Stage
+import numpy as np
+from matplotlib.axes import Axes
 
-# How many at once, and their megapixels.
-LOADS = ((8, 0.67), (24, 0.67), (8, 10.7))
-INSIDE = 16
+from bench.images import KINDS
+from bench.report import MB, Goal, Samples, Section, record, say
+from bench.sections import COLORS, LABELS, VARIANTS
+from bench.sections.memory import PEAKS, peak_goals
+from bench.servers import LOADED, Burst, Launch, Stage
+from tests.support.process_memory import watching
 
-Starting = Callable[[], AbstractContextManager[Server]]
+# How many requests the service admits by default.
+ADMITTED = 16
 
+# By load: how many times the throughput of rembg.
+_THROUGHPUT = {"24 × 0.67 MP": 3.0, "8 × 10.7 MP": 5.0}
 
-def measure(stage: Stage) -> Figures:
-    """Bursts on servers that have just started and answered one picture, both sides in alternation, and a second burst after each.
-
-    The peer's first burst is the one that takes its memory from the system; it keeps it for the second. The peaks are those of
-    other servers, so that sampling slows no burst down.
-    """
-    loads: Figures = {}
-    for count, megapixels in LOADS:
-        pictures = [stage.pictures.plain[megapixels]] * count
-        figures: Figures = {"ours": [], "peer": [], "again": {"ours": [], "peer": []}, "peak": {}}
-        sides: dict[str, Starting] = {"ours": partial(stage.ours, **LOADED), "peer": stage.peer}
-        for _ in range(stage.times(3, 1)):
-            for name, starting in sides.items():
-                with starting() as server:
-                    server.upload(pictures[0]).right()
-                    figures[name].append(as_figures(send_at_once(server, pictures)))
-                    figures["again"][name].append(as_figures(send_at_once(server, pictures)))
-        for name, starting in sides.items():
-            with starting() as server:
-                figures["peak"][name] = _peak(server, pictures)[0]
-        loads[f"{count} × {megapixels}"] = figures
-        _say(f"{count} × {megapixels} MP", figures)
-    inside: Figures = {}
-    for megapixels in (12, 24):
-        with stage.ours(**LOADED) as ours:
-            peak, mixed = _peak(ours, stage.pictures.mixed(megapixels, INSIDE))
-        inside[str(megapixels)] = {"peak": peak, **as_figures(mixed)}
-        say(
-            f"load, {INSIDE} inside of {megapixels} MP, mixed: peak {peak / 1e6:.0f} MB, statuses {mixed.statuses}"
-        )
-    return {"settings": LOADED, "loads": loads, "inside": inside}
-
-
-def send_at_once(server: Server, pictures: list[bytes]) -> Round:
-    """Upload all the pictures at once."""
-    return send_all(
-        [partial(server.upload, picture) for picture in pictures], at_once=len(pictures)
-    )
-
-
-def as_figures(sent: Round) -> Figures:
-    """What is kept of a round."""
-    return {"seconds": sent.seconds, "latencies": sent.latencies, "statuses": sent.statuses}
-
-
-def _peak(server: Server, pictures: list[bytes]) -> tuple[int, Round]:
-    """The peak PSS in bytes of one round, and the round."""
-    server.upload(pictures[0]).right()
-    with watching(server.process.pid) as watch:
-        sent = send_at_once(server, pictures)
-    return watch.peak, sent
-
-
-def _say(name: str, figures: Figures) -> None:
-    for burst, sides in (("first burst", figures), ("second", figures["again"])):
-        parts = []
-        for side in ("ours", "peer"):
-            total = spread([sent["seconds"] for sent in sides[side]]).median
-            latencies = [latency for sent in sides[side] for latency in sent["latencies"]]
-            parts.append(
-                f"{side} {total:.1f} s (p50 {percentile(latencies, 50):.1f}, p95 {percentile(latencies, 95):.1f})"
+SECTION = Section(
+    "Many at once",
+    "Bursts on servers that have just started and served one image, and again on the same servers; "
+    f"the service has {', '.join(f'{name}={value}' for name, value in LOADED.items())}. rembg "
+    "takes its memory from the system in the first burst, and keeps it. Peaks are those of bursts "
+    "of their own, so that sampling slows no other down. Mixed images are plain, rotated by EXIF, "
+    "with a profile, progressive and CMYK in turn.",
+    [
+        ("times the throughput", "rembg.seconds / seconds", "×"),
+        ("all, s", "seconds", "s"),
+        ("per second", "rate", "/s"),
+        ("p50, s", "latency@50", "s"),
+        ("p95, s", "latency@95", "s"),
+        ("rembg, all, s", "rembg.seconds", "s"),
+        ("per second", "rembg.rate", "/s"),
+        ("p50, s", "rembg.latency@50", "s"),
+        ("p95, s", "rembg.latency@95", "s"),
+        *PEAKS,
+        ("statuses", "status", "count"),
+    ],
+    [
+        *(
+            Goal(
+                f"times the throughput of rembg, {load}",
+                load,
+                "rembg.seconds / seconds",
+                "×",
+                "≥",
+                n,
             )
-        times = ratio(
-            *([sent["seconds"] for sent in sides[side]] for side in ("peer", "ours"))
-        ).median
-        say(f"load, {name}, {burst}: {', '.join(parts)}: {times:.1f} times the throughput")
-    ours_mb, peer_mb = (figures["peak"][side] / 1e6 for side in ("ours", "peer"))
-    say(f"load, {name}: peak ours {ours_mb:.0f} MB, peer {peer_mb:.0f} MB")
+            for load, n in _THROUGHPUT.items()
+        ),
+        *peak_goals("many at once"),
+    ],
+)
+
+
+def loads(images: dict[str, bytes]) -> dict[str, list[bytes]]:
+    """Return the images of each load."""
+    return {
+        f"{count} × {size} MP": [images[f"{size}-plain"]] * count
+        for count, size in ((8, 0.67), (24, 0.67), (8, 10.7))
+    }
+
+
+def mixed(images: dict[str, bytes], size: int) -> list[bytes]:
+    """Return as many images as the service admits, of each kind in turn."""
+    return [images[f"{size}-{KINDS[i % len(KINDS)]}"] for i in range(ADMITTED)]
+
+
+def figures(burst: Burst) -> dict[str, float | Sequence[float]]:
+    """Return the samples of a burst."""
+    seconds, responses = burst
+    return {
+        "seconds": seconds,
+        "rate": len(responses) / seconds,
+        "latency": [response.elapsed.total_seconds() for response in responses],
+        "status": [response.status_code for response in responses],
+    }
+
+
+def measure(stage: Stage, samples: Samples) -> None:
+    """Record bursts on servers that have just started, in alternation."""
+    service = partial(stage.service, LOADED)
+    sides: dict[str, tuple[Launch, dict[str, str]]] = {"rembg": (stage.rembg, {})}
+    sides |= {side: (service, options) for side, options in VARIANTS.items()}
+    for load, images in loads(stage.images).items():
+        for _ in range(stage.repeat(3, 1)):
+            for side, (launch, options) in sides.items():
+                with launch() as server:
+                    server.upload(images[0], **options).raise_for_status()
+                    for case in (load, f"{load}, again"):
+                        burst = server.upload_all(images, **options)
+                        record(samples, case, side, **figures(burst))
+                        say(f"load: {case}, {side}: {burst.seconds:.1f} s")
+        for side in sides:
+            record(samples, load, side, peak=_peak(*sides[side], images)[0])
+    for size in (12, 24):
+        images = mixed(stage.images, size)
+        for side in VARIANTS:
+            peak, burst = _peak(*sides[side], images)
+            record(samples, f"{ADMITTED} × {size} MP, mixed", side, peak=peak, **figures(burst))
+
+
+def _peak(launch: Launch, options: dict[str, str], images: list[bytes]) -> tuple[int, Burst]:
+    with launch() as server:
+        server.upload(images[0], **options).raise_for_status()
+        with watching(server.pid) as watch:
+            burst = server.upload_all(images, **options)
+    say(f"load: {len(images)} images: peak {watch.peak / MB:.0f} MB")
+    return watch.peak, burst
+
+
+def plot(axes: Axes, samples: Samples) -> None:
+    """Draw the peaks of each load."""
+    loads = {case: sides for case, sides in samples.items() if "rembg" in sides and "," not in case}
+    sides = list(next(iter(loads.values())))
+    width = 0.8 / len(sides)
+    places = np.arange(len(loads)) - 0.4 + width / 2
+    for i, side in enumerate(sides):
+        peaks = [of[side]["peak"][0] / MB for of in loads.values()]
+        bars = axes.bar(
+            places + i * width, peaks, 0.9 * width, color=COLORS[side], label=LABELS[side]
+        )
+        axes.bar_label(bars, fmt="{:,.0f}", padding=2)
+    axes.set_title("Peak memory, many images at once, MB")
+    axes.set_xticks(range(len(loads)), list(loads))
+    axes.yaxis.set_visible(False)
+    axes.spines["left"].set_visible(False)

@@ -1,50 +1,36 @@
-"""From the start of the process to ready, and to the first picture's answer.
-
-Cold is a first start, with nothing compiled: an empty folder for Python's bytecode and for numba's machine code. Warm is any later
-one. Ready is the first 200: of /readyz on our side, which has by then answered a picture; of the API's page on the peer's, which
-loads its model at the first request.
-"""
+"""The time from the start of the process to ready, and to the first response with an image."""
 
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 
-from bench.figures import spread
-from bench.progress import say
-from bench.servers import Server
-from bench.stage import Figures, Stage
+from bench.report import Goal, Samples, Section, record, say
+from bench.servers import Launch, Stage
 
-_PICTURE = 0.24  # megapixels
-
-Starting = Callable[..., AbstractContextManager[Server]]
-
-
-def measure(stage: Stage) -> Figures:
-    """One cold start and several warm ones on each side, in alternation."""
-    sides: dict[str, Starting] = {"ours": stage.ours_starting, "peer": stage.peer_starting}
-    figures: Figures = {name: {"cold": [], "warm": []} for name in sides}
-    for name, starting in sides.items():
-        with tempfile.TemporaryDirectory() as empty:
-            sample = _start(stage, starting, PYTHONPYCACHEPREFIX=empty, NUMBA_CACHE_DIR=empty)
-        figures[name]["cold"].append(sample)
-        say(
-            f"start, cold, {name}: ready after {sample['ready']:.1f} s, first answer after {sample['first_answer']:.1f} s"
-        )
-    for _ in range(stage.times(3, 1)):
-        for name, starting in sides.items():
-            figures[name]["warm"].append(_start(stage, starting))
-    for name in sides:
-        ready, first = (
-            spread([sample[key] for sample in figures[name]["warm"]]).median
-            for key in ("ready", "first_answer")
-        )
-        say(f"start, warm, {name}: ready after {ready:.2f} s, first answer after {first:.2f} s")
-    return figures
+SECTION = Section(
+    "Start",
+    "A cold start has nothing compiled: neither Python's bytecode nor numba's machine code. The "
+    "service is ready once the model has processed an image; rembg loads its model at the first "
+    "request.",
+    [
+        ("ready", "ready", "s"),
+        ("rembg, ready", "rembg.ready", "s"),
+        ("first response", "seconds", "s"),
+        ("rembg, first response", "rembg.seconds", "s"),
+    ],
+    [Goal("start to ready", "warm", "ready", "s", "≤", 2.5)],
+)
 
 
-def _start(stage: Stage, starting: Starting, **environment: str) -> dict[str, float]:
-    with starting(**environment) as server:
-        ready = server.wait_until_ready()
-        server.upload(stage.pictures.plain[_PICTURE]).right()
-        return {"ready": ready, "first_answer": time.perf_counter() - server.started}
+def measure(stage: Stage, samples: Samples) -> None:
+    """Measure one cold start and several warm ones of each server, in alternation."""
+    servers: dict[str, Launch] = {"default": stage.service, "rembg": stage.rembg}
+    for kind in ("cold", *("warm",) * stage.repeat(3, 1)):
+        for side, launch in servers.items():
+            with tempfile.TemporaryDirectory() as empty:
+                caches = {"PYTHONPYCACHEPREFIX": empty, "NUMBA_CACHE_DIR": empty}
+                with launch(caches if kind == "cold" else {}, wait=False) as server:
+                    ready = server.wait_until_ready()
+                    server.upload(stage.images["0.24-plain"]).raise_for_status()
+                    seconds = time.perf_counter() - server.process.started
+            record(samples, kind, side, ready=ready, seconds=seconds)
+            say(f"start, {kind}, {side}: ready {ready:.2f} s, first response {seconds:.2f} s")

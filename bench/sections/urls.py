@@ -1,37 +1,39 @@
-"""Do downloads overlap? URLs of a slow source, many at once, against uploads one after another: the model alone."""
+"""Many URLs of a slow source at once, against uploads one after another: do downloads overlap?"""
 
 from functools import partial
 
-from bench.client import send_all
-from bench.figures import ratio
-from bench.progress import say
-from bench.source import SLOWNESS
-from bench.stage import Figures, Stage
+from bench.report import Goal, Samples, Section, record, say
+from bench.servers import SOURCE_WAITS, Stage, send_all
 
-_MEGAPIXELS = 0.67
-_AT_ONCE = 16
+_MEGAPIXELS, _CONCURRENCY = 0.67, 16
+
+SECTION = Section(
+    "Slow sources",
+    f"{_CONCURRENCY} requests at once by URL, whose source waits {SOURCE_WAITS} s before it "
+    f"responds, beside uploads of the same image ({_MEGAPIXELS} MP) one after another.",
+    [
+        ("URLs per second", "urls", "/s"),
+        ("uploads per second", "uploads", "/s"),
+        ("share", "urls / uploads", "×"),
+    ],
+    [Goal("throughput by slow URLs, of uploads", ".*", "urls / uploads", "×", "≥", 0.95)],
+)
 
 
-def measure(stage: Stage) -> Figures:
-    """Answers a second of each, in alternation."""
-    picture, url = stage.pictures.plain[_MEGAPIXELS], stage.source.url(f"/slow/{_MEGAPIXELS}")
-    count = stage.times(
-        96, 32
-    )  # enough that the first wait, which nothing can overlap, hardly counts
-    by_url, by_upload = [], []
-    with stage.ours() as ours:
-        ours.fetch(url).right()
-        for _ in range(stage.times(3, 1)):
-            by_url.append(send_all([partial(ours.fetch, url)] * count, at_once=_AT_ONCE).a_second)
-            by_upload.append(send_all([partial(ours.upload, picture)] * count, at_once=1).a_second)
-    share = ratio(by_url, by_upload).median
-    say(
-        f"urls: {by_url[0]:.1f} a second from a source that waits {SLOWNESS} s, uploads {by_upload[0]:.1f} a second: {share:.2f}"
-    )
-    return {
-        "at_once": _AT_ONCE,
-        "megapixels": _MEGAPIXELS,
-        "source_waits": SLOWNESS,
-        "urls": by_url,
-        "uploads": by_upload,
-    }
+def measure(stage: Stage, samples: Samples) -> None:
+    """Record the responses per second of both, in alternation."""
+    image, url = stage.images[f"{_MEGAPIXELS}-plain"], stage.source.url("slow")
+    # Enough that the first wait, which nothing can overlap, hardly counts.
+    count = stage.repeat(96, 32)
+    with stage.service() as service:
+        service.fetch(url).raise_for_status()
+        for _ in range(stage.repeat(3, 1)):
+            rates = {}
+            for name, request, concurrency in (
+                ("urls", partial(service.fetch, url), _CONCURRENCY),
+                ("uploads", partial(service.upload, image), 1),
+            ):
+                seconds, responses = send_all([request] * count, concurrency)
+                rates[name] = sum(response.is_success for response in responses) / seconds
+            record(samples, "all", "default", **rates)
+            say(f"urls: per second: {rates}")

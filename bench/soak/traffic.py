@@ -1,37 +1,39 @@
-"""What is sent: requests at random, good and bad, each with the codes that are right for it."""
+"""Requests at random, good and bad, each with the codes that are right for it."""
 
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from bench.pictures import Pictures
 from tests.support.faults import FAULTS
 from tests.support.mutations import mutated, originals
 
 BY_URL, BY_UPLOAD = "/remove-background", "/remove-background/upload"
 
-# What came of a request that had no whole answer: its caller left; the connection ended in mid-answer; or before any answer.
+# The codes of a request without a whole response: its client left, the connection ended within the
+# response, or before any response.
 LEFT, BROKEN_OFF, LOST = "left", "broken_off", "lost"
 
-# Megapixels -> how often, in comparison: as on the web, most are small.
+# By megapixels: how often, in comparison. As on the web, most images are small.
 _SIZES = {"0.24": 30, "0.67": 25, "1.6": 20, "6": 10, "10.7": 6, "12": 5, "24": 4}
-_MAYBE_TOO_LARGE_FOR_WEBP = frozenset({"6", "10.7", "12", "24"})
-
-_DAMAGED_CODES = frozenset(
-    {
-        "ok",
-        "empty_source",
-        "format_unsupported",
-        "image_corrupt",
-        "image_too_large",
-        "no_subject_found",
-        "unsupported_image_type",
-    }
+_MAYBE_TOO_LARGE_FOR_WEBP = ("6", "10.7", "12", "24")
+# Each in one request of three.
+_OPTIONS: dict[str, list[Any]] = {
+    "subject": ["all"],
+    "crop": [False],
+    "margin": [1, 20, 500],
+    "output": ["mask"],
+    "format": ["webp"],
+    "background": ["#fff", "#12345680"],
+}
+_DAMAGED = (
+    "ok empty_source format_unsupported image_corrupt image_too_large no_subject_found "
+    "unsupported_image_type"
 )
 
 Random = np.random.Generator
@@ -40,10 +42,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """One request, the codes that are right for it, and how its caller behaves.
+    """A request, the codes that are right for it, and how its client behaves.
 
-    `what` says enough to send it again: pictures with the same `what` must get the same bytes. `arguments` are httpx's. The caller
-    leaves after `patience` seconds, and waits for `pause` seconds after each part of the answer that it reads.
+    `what` says enough to send it again: images with the same `what` must get the same bytes.
+    `arguments` are httpx's. The client leaves after `patience` seconds, and waits for `pause`
+    seconds after each part of the response that it reads.
     """
 
     kind: str
@@ -56,127 +59,101 @@ class Request:
     pause: float = 0
 
 
-def files(pictures: Pictures) -> dict[str, bytes]:
-    """The good pictures by name, such as 0.24-plain and 12-cmyk."""
-    plain = {f"{size:g}-plain": picture for size, picture in pictures.plain.items()}
-    return plain | {
-        f"{size:g}-{variant}": picture for (size, variant), picture in pictures.hard.items()
-    }
-
-
 class Traffic:
-    """Requests of every kind. The same generator, in the same state, draws the same one."""
+    """Requests of every kind. A generator in the same state draws the same request."""
 
     def __init__(
-        self, pictures: Mapping[str, bytes], corpus: Path, url: Callable[[str], str]
+        self, images: Mapping[str, bytes], corpus: Path, url: Callable[[str], str]
     ) -> None:
-        """`pictures` are those of `files`; `url` says where one of them, or a fault of tests/support/faults.py, is to be had by its name.
+        """Take the good `images` by name, such as 0.24-plain.
 
-        `corpus` is a folder of others' good, broken and hostile pictures; nothing of it is sent where it is not there.
+        `url` returns the URL of an image, or of a fault of tests/support/faults.py, by its name.
+        `corpus` is a folder of good, broken and hostile images; without it, none is sent.
         """
-        self._pictures = pictures
-        self._url = url
+        self._images, self._url = images, url
         self._originals = originals(corpus.parent)
-        self._corpus = list(_corpus(corpus)) if corpus.is_dir() else []
-        self._wrong = list(_wrong_requests(pictures["0.24-plain"]))
+        corpus_requests = list(_corpus_requests(corpus)) if corpus.is_dir() else []
+        wrong_requests = list(_wrong_requests(images["0.24-plain"]))
         self._kinds: dict[Callable[[Random], Request], int] = {
             self._good: 50,
             self._faulty: 15,
             self._mutated: 12,
-            self._of_the_corpus: 8 if self._corpus else 0,
-            self._wrong_request: 10,
+            lambda random: _one(random, corpus_requests)(): 8 if corpus_requests else 0,
+            lambda random: _one(random, wrong_requests): 10,
             self._health: 4,
             self._impatient: 5,
             self._slow_reader: 1,
         }
 
     def draw(self, random: Random) -> Request:
-        """One request of any kind."""
+        """Return a request of any kind."""
         return _weighted(random, self._kinds)(random)
 
     def burst(self, random: Random) -> list[Request]:
-        """Half as many again as the service lets inside, to be sent at once."""
-        requests = (
-            self._picture("0.67-plain", {}, by_url=bool(random.integers(2))) for _ in range(24)
-        )
+        """Return half as many again as the service admits, to be sent at once."""
+        requests = (self._image("0.67-plain", {}, bool(random.integers(2))) for _ in range(24))
         return [replace(request, kind="burst of 24") for request in requests]
 
     def settling(self) -> list[Request]:
-        """One after another, what leaves the service in the same state whatever came before.
+        """Return what leaves the service in the same state whatever came before.
 
-        For a large picture it gives back what it keeps for the next, some tens of megabytes that depend on the last pictures; a
-        small one then takes the inference's share again.
+        Before a large image it frees what it keeps for the next one, some tens of megabytes that
+        depend on the last images. A small one then takes the inference's share again.
         """
-        return [self._picture(name, {}, by_url=False) for name in ("24-plain", "0.24-plain")]
+        return [self._image(name, {}, by_url=False) for name in ("24-plain", "0.24-plain")]
 
     def _good(self, random: Random) -> Request:
         size = _weighted(random, _SIZES)
-        name = _one(random, [name for name in self._pictures if name.startswith(f"{size}-")])
-        return self._picture(name, _options(random), by_url=bool(random.integers(2)))
+        name = _one(random, [name for name in self._images if name.startswith(f"{size}-")])
+        chosen = {
+            option: _one(random, values)
+            for option, values in _OPTIONS.items()
+            if random.random() < 1 / 3
+        }
+        return self._image(name, chosen, by_url=bool(random.integers(2)))
 
-    def _picture(self, name: str, options: dict[str, Any], by_url: bool) -> Request:
-        size = name.partition("-")[0]
-        right = {"ok"}
-        if options.get("format") == "webp" and size in _MAYBE_TOO_LARGE_FOR_WEBP:
-            right.add("format_unsupported")
-        what = f"{name} {json.dumps(options)}"
+    def _image(self, name: str, options: dict[str, Any], by_url: bool) -> Request:
+        size, what = name.partition("-")[0], f"{name} {json.dumps(options)}"
+        too_large = options.get("format") == "webp" and size in _MAYBE_TOO_LARGE_FOR_WEBP
+        right = frozenset({"ok", "format_unsupported"} if too_large else {"ok"})
         if by_url:
-            asked = {"json": {"image_url": self._url(name), **options}}
-            return Request(f"{size} MP by URL", what, frozenset(right), BY_URL, asked)
-        form = {"files": {"image": self._pictures[name]}, "data": options}
-        return Request(f"{size} MP uploaded", what, frozenset(right), BY_UPLOAD, form)
+            body = {"json": {"image_url": self._url(name), **options}}
+            return Request(f"{size} MP by URL", what, right, BY_URL, body)
+        return Request(f"{size} MP uploaded", what, right, *_upload(self._images[name], options))
 
     def _faulty(self, random: Random) -> Request:
         name = _one(random, list(FAULTS))
-        return Request(
-            "faulty source",
-            name,
-            frozenset({FAULTS[name][1]}),
-            BY_URL,
-            {"json": {"image_url": self._url(name)}},
-        )
+        body = {"json": {"image_url": self._url(name)}}
+        return Request("faulty source", name, frozenset({FAULTS[name][1]}), BY_URL, body)
 
     def _mutated(self, random: Random) -> Request:
         seed = int(random.integers(2**32))
-        damaged = mutated(self._originals, seed)
-        return Request(
-            "mutated file", f"{seed}", _DAMAGED_CODES, BY_UPLOAD, {"files": {"image": damaged}}
-        )
-
-    def _of_the_corpus(self, random: Random) -> Request:
-        file, right = _one(random, self._corpus)
-        return Request(
-            "corpus", file.name, right, BY_UPLOAD, {"files": {"image": file.read_bytes()}}
-        )
-
-    def _wrong_request(self, random: Random) -> Request:
-        return _one(random, self._wrong)
+        right = frozenset(_DAMAGED.split())
+        return Request("mutated file", f"{seed}", right, *_upload(mutated(self._originals, seed)))
 
     def _health(self, random: Random) -> Request:
         path = _one(random, ["/health", "/livez", "/readyz", "/metrics"])
         return Request("health and metrics", path, frozenset({"ok"}), path, method="GET")
 
     def _impatient(self, random: Random) -> Request:
-        """A caller who leaves at any moment: while it sends, while it waits, while its source stalls, while it reads."""
+        """Return a request whose client leaves while it sends, waits or reads."""
         request = _one(random, [self._good, self._faulty])(random)
-        return replace(
-            request,
-            kind="caller who leaves",
-            right=request.right | {LEFT},
-            patience=1.5 * random.random() ** 2,
-        )
+        right, patience = request.right | {LEFT}, 1.5 * random.random() ** 2
+        return replace(request, kind="client that leaves", right=right, patience=patience)
 
     def _slow_reader(self, random: Random) -> Request:
-        """64 KB in 50 ms of an answer of many megabytes: it is cut off when others wait for the memory, or leaves at last."""
+        """Return a request whose client reads 64 KB of many megabytes in 50 ms.
+
+        It is disconnected if others need the memory, or leaves at last.
+        """
         name = _one(random, ["10.7-plain", "24-plain"])
-        request = self._picture(name, {"crop": False, "background": "#ffffff"}, by_url=False)
-        return replace(
-            request,
-            kind="slow reader",
-            right=request.right | {BROKEN_OFF, LEFT},
-            patience=15,
-            pause=0.05,
-        )
+        request = self._image(name, {"crop": False, "background": "#ffffff"}, by_url=False)
+        right = request.right | {BROKEN_OFF, LEFT}
+        return replace(request, kind="slow reader", right=right, patience=15, pause=0.05)
+
+
+def _upload(image: bytes, options: Mapping[str, Any] = {}) -> tuple[str, dict[str, Any]]:
+    return BY_UPLOAD, {"files": {"image": image}, "data": options}
 
 
 def _weighted(random: Random, weights: Mapping[T, int]) -> T:
@@ -188,106 +165,53 @@ def _one(random: Random, choices: Sequence[T]) -> T:
     return choices[int(random.integers(len(choices)))]
 
 
-def _options(random: Random) -> dict[str, Any]:
-    """Each option in one request of three."""
-    others: dict[str, list[Any]] = {
-        "subject": ["all"],
-        "crop": [False],
-        "margin": [1, 20, 500],
-        "output": ["mask"],
-        "format": ["webp"],
-        "background": ["#fff", "#12345680"],
-    }
-    return {
-        name: _one(random, values) for name, values in others.items() if random.random() < 1 / 3
-    }
+def _corpus_requests(folder: Path) -> Iterator[Callable[[], Request]]:
+    """Yield a request for each file, which is read when it is sent; its codes are in index.tsv."""
 
+    def request(file: Path, codes: str) -> Request:
+        right = frozenset(codes.replace("-", "ok").split("|"))
+        return Request("corpus", file.name, right, *_upload(file.read_bytes()))
 
-def _corpus(folder: Path) -> Iterator[tuple[Path, frozenset[str]]]:
-    """Its files, with their codes by its own table."""
     with (folder / "index.tsv").open() as table:
         for row in csv.DictReader(table, delimiter="\t"):
-            yield (
-                folder / row["path"],
-                frozenset(row["expected_code"].replace("-", "ok").split("|")),
-            )
+            yield partial(request, folder / row["path"], row["expected_code"])
 
 
 def _wrong_requests(photo: bytes) -> Iterator[Request]:
-    """What nobody should send, one of each kind."""
-
-    def wrong(code: str, what: str, path: str, method: str = "POST", **arguments: Any) -> Request:
-        return Request("wrong request", what, frozenset({code}), path, arguments, method)
-
-    def url(address: str) -> Request:
-        return wrong("url_not_allowed", address, BY_URL, json={"image_url": address})
-
+    """Yield one request of each kind that no client should send."""
     as_json = {"Content-Type": "application/json"}
-    yield wrong("invalid_request", "no URL", BY_URL, json={})
-    yield wrong("invalid_request", "broken JSON", BY_URL, content=b'{"image_url":', headers=as_json)
-    yield wrong("invalid_request", "deep JSON", BY_URL, content=b"[" * 30_000, headers=as_json)
-    yield wrong(
-        "invalid_request",
-        "unknown field",
-        BY_URL,
-        json={"image_url": "http://example.com/", "size": 4},
-    )
-    yield wrong(
-        "invalid_request",
-        "margin out of range",
-        BY_UPLOAD,
-        files={"image": photo},
-        data={"margin": 501},
-    )
-    yield wrong(
-        "invalid_request", "unknown option", BY_UPLOAD, files={"image": photo}, data={"size": 4}
-    )
-    yield wrong("invalid_request", "no file", BY_UPLOAD, files={"picture": photo})
-    yield wrong(
-        "invalid_request", "two files", BY_UPLOAD, files=[("image", photo), ("image", photo)]
-    )
-    yield wrong(
-        "invalid_request",
-        "broken form",
-        BY_UPLOAD,
-        content=b"--x\r\n",
-        headers={"Content-Type": "multipart/form-data; boundary=x"},
-    )
-    yield wrong(
-        "unsupported_media_type",
-        "text",
-        BY_URL,
-        content=b"{}",
-        headers={"Content-Type": "text/plain"},
-    )
-    yield wrong(
-        "unsupported_media_type",
-        "a bare picture",
-        BY_UPLOAD,
-        content=photo,
-        headers={"Content-Type": "image/jpeg"},
-    )
-    yield wrong(
-        "request_too_large", "64 KB of JSON and more", BY_URL, json={"image_url": "x" * 65_536}
-    )
-    yield wrong(
-        "request_too_large", "an upload of 21 MB", BY_UPLOAD, files={"image": bytes(21_000_000)}
-    )
-    yield wrong("empty_source", "an empty file", BY_UPLOAD, files={"image": b""})
-    yield wrong("unsupported_image_type", "a page", BY_UPLOAD, files={"image": b"<!doctype html>"})
-    yield wrong(
-        "image_corrupt", "half a photo", BY_UPLOAD, files={"image": photo[: len(photo) // 2]}
-    )
-    yield wrong("invalid_url", "ftp", BY_URL, json={"image_url": "ftp://example.com/x.jpg"})
-    yield wrong("not_found", "no such path", "/remove-foreground")
-    yield wrong("method_not_allowed", "GET", BY_UPLOAD, method="GET")
-    yield from map(
-        url,
-        (
-            "http://127.0.0.1/",
-            "http://169.254.169.254/latest/",
-            "http://[::1]/",
-            "http://10.0.0.1/x.png",
-        ),
-    )
-    yield from map(url, ("http://0x7f000001/", "http://localhost/", "http://me@example.com/"))
+    as_form = {"Content-Type": "multipart/form-data; boundary=x"}
+    as_text, as_jpeg = {"Content-Type": "text/plain"}, {"Content-Type": "image/jpeg"}
+    image, two = {"image": photo}, [("image", photo), ("image", photo)]
+    by_url: list[tuple[str, str, dict[str, Any]]] = [
+        ("invalid_request", "no URL", {"json": {}}),
+        ("invalid_request", "broken JSON", {"content": b'{"image_url":', "headers": as_json}),
+        ("invalid_request", "deep JSON", {"content": b"[" * 30_000, "headers": as_json}),
+        ("invalid_request", "unknown field", {"json": {"image_url": "http://a.com/", "size": 4}}),
+        ("unsupported_media_type", "text", {"content": b"{}", "headers": as_text}),
+        ("request_too_large", "JSON over 64 KB", {"json": {"image_url": "x" * 65_536}}),
+        ("invalid_url", "ftp", {"json": {"image_url": "ftp://example.com/x.jpg"}}),
+    ]
+    private = "127.0.0.1 169.254.169.254 [::1] 10.0.0.1 0x7f000001 localhost me@example.com"
+    for url in (f"http://{host}/" for host in private.split()):
+        by_url.append(("url_not_allowed", url, {"json": {"image_url": url}}))
+    by_upload: list[tuple[str, str, dict[str, Any]]] = [
+        ("invalid_request", "margin out of range", {"files": image, "data": {"margin": 501}}),
+        ("invalid_request", "unknown option", {"files": image, "data": {"size": 4}}),
+        ("invalid_request", "no file", {"files": {"photo": photo}}),
+        ("invalid_request", "two files", {"files": two}),
+        ("invalid_request", "broken form", {"content": b"--x\r\n", "headers": as_form}),
+        ("unsupported_media_type", "a bare image", {"content": photo, "headers": as_jpeg}),
+        ("request_too_large", "an upload of 21 MB", {"files": {"image": bytes(21_000_000)}}),
+        ("empty_source", "an empty file", {"files": {"image": b""}}),
+        ("unsupported_image_type", "a page", {"files": {"image": b"<!doctype html>"}}),
+        ("image_corrupt", "half a photo", {"files": {"image": photo[: len(photo) // 2]}}),
+    ]
+    for path, wrong in ((BY_URL, by_url), (BY_UPLOAD, by_upload)):
+        for code, what, arguments in wrong:
+            yield Request("wrong request", what, frozenset({code}), path, arguments)
+    for code, path, method in (
+        ("not_found", "/remove-foreground", "POST"),
+        ("method_not_allowed", BY_UPLOAD, "GET"),
+    ):
+        yield Request("wrong request", code, frozenset({code}), path, method=method)

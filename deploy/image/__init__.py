@@ -1,1 +1,1 @@
-"""The image: how it is made, and what is in it."""
+"""The container image: its Dockerfile and its bill of materials."""

@@ -1,6 +1,7 @@
-"""The software bill of materials of an image, in CycloneDX's JSON: `python deploy/image/sbom.py ENGINE IMAGE` prints it.
+"""Prints the software bill of materials of an image as CycloneDX JSON.
 
-What is listed is what is there: the image itself is asked for its Debian packages, its Python packages and its model's weights.
+`python deploy/image/sbom.py ENGINE IMAGE` runs the image and lists what it finds: the Debian
+packages, the Python packages, and the weights of the model.
 """
 
 import json
@@ -18,25 +19,31 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
-# Runs in the image, on what is there.
+# Runs inside the image.
 INVENTORY = r"""
 import hashlib, json, os, re
 from importlib.metadata import distributions
 from pathlib import Path
 
 status = Path("/var/lib/dpkg/status")
-fields = [dict(re.findall(r"^(Package|Version|Architecture): (.*)$", entry, re.M)) for entry in status.read_text().split("\n\n")]
+entries = status.read_text().split("\n\n")
+pattern = re.compile(r"^(Package|Version|Architecture): (.*)$", re.M)
+fields = [dict(pattern.findall(entry)) for entry in entries]
 models = Path(os.environ["BENTO_PATH"], "models").glob("*/*/*.onnx")
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+def license(package):
+    return package.metadata.get("License-Expression") or ""
 print(json.dumps({
     "debian": [entry for entry in fields if "Version" in entry],
-    "python": [[d.name, d.version, d.metadata.get("License-Expression") or ""] for d in distributions()],
-    "models": [[str(m.parent.parent.name), m.parent.name, hashlib.sha256(m.read_bytes()).hexdigest()] for m in models],
+    "python": [[d.name, d.version, license(d)] for d in distributions()],
+    "models": [[m.parent.parent.name, m.parent.name, digest(m)] for m in models],
 }))
 """
 
 
 def inventory(engine: str, image: str) -> Any:
-    """What is in the image. Raises CalledProcessError."""
+    """Return the packages and models in the image. Raises CalledProcessError."""
     command = [
         engine,
         "run",
@@ -51,7 +58,7 @@ def inventory(engine: str, image: str) -> Any:
 
 
 def components(found: Any) -> Iterator[Component]:
-    """An image's parts, as CycloneDX names them."""
+    """Yield the CycloneDX component of each package and model."""
     for entry in found["debian"]:
         purl = PackageURL(
             "deb", "debian", entry["Package"], entry["Version"], {"arch": entry["Architecture"]}
@@ -63,16 +70,16 @@ def components(found: Any) -> Iterator[Component]:
             purl=purl,
             bom_ref=str(purl),
         )
-    for name, version, licence in found["python"]:
+    for name, version, license_name in found["python"]:
         purl = PackageURL("pypi", None, name.lower().replace("_", "-"), version)
-        licences = [DisjunctiveLicense(name=licence)] if licence else []
+        licenses = [DisjunctiveLicense(name=license_name)] if license_name else []
         yield Component(
             name=name,
             version=version,
             type=ComponentType.LIBRARY,
             purl=purl,
             bom_ref=str(purl),
-            licenses=licences,
+            licenses=licenses,
         )
     for name, version, digest in found["models"]:
         yield Component(
@@ -86,7 +93,7 @@ def components(found: Any) -> Iterator[Component]:
 
 
 def bill(image: str, found: Any) -> str:
-    """The bill, valid by CycloneDX's own schema. Raises ValueError where it is not."""
+    """Return the bill of materials. Raises ValueError if it violates CycloneDX's schema."""
     bom = Bom(components=components(found))
     bom.metadata.component = Component(name=image, type=ComponentType.CONTAINER, bom_ref=image)
     bom.register_dependency(bom.metadata.component, bom.components)

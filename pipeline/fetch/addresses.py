@@ -1,18 +1,22 @@
 """Is this address public? Pure, and tested by table.
 
-IPv4 is refused by list. IPv6 is accepted only inside 2000::/3, the range that IANA allocates from,
-less the special blocks inside it, and inside NAT64's well-known prefix 64:ff9b::/96 (RFC 6052), where
-the embedded IPv4 address decides: networks without IPv4 see every host of the internet through it.
-Every other embedding of an IPv4 address is refused: mapped ::ffff:0:0/96, compatible ::/96, translated
-::ffff:0:0:0/96 and local NAT64 64:ff9b:1::/48 because they are outside 2000::/3; 6to4, Teredo and
-ISATAP by name.
+IPv4 is denied by list. IPv6 is allowed in two ranges:
+
+- 2000::/3, from which IANA allocates, without the special blocks inside it;
+- 64:ff9b::/96, NAT64's well-known prefix (RFC 6052), if the embedded IPv4 address is public.
+  Networks without IPv4 reach every IPv4 host of the internet through it.
+
+Every other embedding of an IPv4 address is denied. Mapped ::ffff:0:0/96, compatible ::/96,
+translated ::ffff:0:0:0/96 and local NAT64 64:ff9b:1::/48 are outside 2000::/3. 6to4, Teredo and
+ISATAP are listed below.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
 
-# IANA IPv4 Special-Purpose Address Registry (RFC 6890 and its updates), multicast, and the one cloud address outside them.
+# The IANA IPv4 Special-Purpose Address Registry (RFC 6890 and its updates), multicast, and one
+# address of a cloud that is outside of both.
 _SPECIAL_V4 = tuple(
     IPv4Network(network)
     for network in (
@@ -34,7 +38,7 @@ _SPECIAL_V4 = tuple(
         "203.0.113.0/24",  # documentation, RFC 5737
         "224.0.0.0/4",  # multicast, RFC 5771
         "240.0.0.0/4",  # reserved and broadcast, RFC 1112 and 8190
-        "168.63.129.16/32",  # Azure's WireServer: looks public, answers inside every Azure machine
+        "168.63.129.16/32",  # Azure's WireServer, reachable from every Azure machine
     )
 )
 
@@ -42,8 +46,8 @@ _GLOBAL_UNICAST_V6 = IPv6Network(
     "2000::/3"
 )  # RFC 4291, IANA IPv6 Global Unicast Address Assignments
 
-# RFC 6052, section 2.1: the last 32 bits are the IPv4 address that a translator connects to. The prefix
-# for local use, 64:ff9b:1::/48 (RFC 8215), is not judged like this: where it embeds the address is not known.
+# RFC 6052, 2.1: the last 32 bits are the IPv4 address that a translator connects to. The prefix for
+# local use, 64:ff9b:1::/48 (RFC 8215), does not say where it embeds the address.
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 # IANA IPv6 Special-Purpose Address Registry: the blocks inside 2000::/3.
@@ -63,9 +67,9 @@ _ISATAP_IDENTIFIERS = (0x00005EFE, 0x02005EFE)
 
 
 def is_public(address: Address) -> bool:
-    """Whether a connection to this address ends at a host on the public internet.
+    """Return whether an address belongs to a host on the public internet.
 
-    A scoped IPv6 address (`fe80::1%eth0`) is never public.
+    A scoped IPv6 address (`fe80::1%eth0`) never does.
     """
     if isinstance(address, IPv4Address):
         return not any(address in network for network in _SPECIAL_V4)

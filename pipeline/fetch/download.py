@@ -1,8 +1,8 @@
-"""URL -> bytes, safely: the only file that imports httpx.
+"""URL -> bytes. The only module that imports httpx.
 
-network.py judges the addresses of each connection; this file asks, follows redirects and keeps the
-limits. The transport is used without httpx's client, so there are no cookies, no proxy, no netrc and
-no redirect that is not checked here. A connection serves one request and is closed.
+`network.py` checks the addresses of each connection. This module sends the request, follows
+redirects and enforces the limits. It uses a transport without httpx's client, so there are no
+cookies, no proxies, no netrc and no unchecked redirects. A connection serves one request.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from pipeline.fetch.url import HostPort, SourceURL, follow, parse_source_url
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-# Everything that httpcore, which gives its exceptions no common base, and what it stands on may raise.
+# All exceptions of httpcore, which have no common base class, and of the libraries below it.
 _LIBRARY_ERRORS = (
     httpcore.ConnectionNotAvailable,
     httpcore.NetworkError,
@@ -50,11 +50,10 @@ Reserve = Callable[[int], Awaitable[None]]
 
 
 class Downloader:
-    """Fetches images for many requests at a time; keeps no state from one to the next.
+    """Fetches images for many requests concurrently. Keeps no state between them.
 
-    A source has at most `max_bytes` bytes and `timeout` seconds, over all hops. `allowed_private_hosts`
-    are the (host, port) pairs that need not be public. `resolve` and `tls` are the system's own unless
-    a test gives others.
+    A source may have `max_bytes` bytes and take `timeout` seconds over all hops. The (host, port)
+    pairs in `allowed_private_hosts` need not be public. Tests replace `resolve` and `tls`.
     """
 
     def __init__(
@@ -70,40 +69,40 @@ class Downloader:
         self._max_bytes = max_bytes
         self._timeout = timeout
         self._allowed = allowed_private_hosts
-        # A look-up cannot be cancelled and outlives its request: glibc may ask three servers twice for 5 s each. With four threads
-        # for each download, those of full-length downloads never delay a new one.
+        # A lookup cannot be cancelled and outlives its request: glibc may ask three servers twice,
+        # for 5 s each. Four threads per concurrent download keep such lookups from delaying others.
         self._lookups = ThreadPoolExecutor(lookup_threads, thread_name_prefix="resolve")
         network = GuardedNetwork(resolve or SystemResolver(self._lookups), allowed_private_hosts)
         self._transport = _Transport(tls or httpx.create_ssl_context(), network)
 
     async def download(self, url: str, reserve: Reserve) -> bytes:
-        """Return the bytes at `url`, at least 0 and at most `max_bytes` of them.
+        """Return the bytes at `url`, 0 to `max_bytes` of them.
 
-        `reserve(n)` is awaited for each `n` bytes that have arrived, before they are kept; it may wait
-        until there is memory for them. Nothing is reserved ahead, and nothing is given back, whatever
-        the outcome. Until it returns, nothing more is read of the source and its time stands still.
+        `reserve(n)` is awaited when `n` bytes have arrived, before they are kept. It may wait for
+        memory: meanwhile nothing is read, and the timeout stands still. Nothing is reserved in
+        advance, and nothing is released here.
 
         Raises InvalidURL, URLNotAllowed, SourceHTTPError, TooManyRedirects, UnsupportedEncoding,
-        SourceUnreachable, SourceTooLarge (at once where the source declares its size), SourceTimeout once
-        `timeout` seconds have passed over all hops together, and what `reserve` raises.
+        SourceUnreachable, SourceTooLarge (at once if the source declares its size), SourceTimeout,
+        and what `reserve` raises.
         """
         source = parse_source_url(url, self._allowed)
         countdown = _Countdown(self._timeout)
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._get(source, reserve, countdown)
-            if isinstance(answer, bytes):
-                return answer
-            source = follow(source, answer, self._allowed)
+            found = await self._get(source, reserve, countdown)
+            if isinstance(found, bytes):
+                return found
+            source = follow(source, found, self._allowed)
         raise TooManyRedirects
 
     async def close(self) -> None:
-        """Wait for no look-up any longer. Connections end with their downloads."""
+        """Abandon pending lookups. Connections end with their downloads."""
         self._lookups.shutdown(wait=False, cancel_futures=True)
 
     async def _get(
         self, source: SourceURL, reserve: Reserve, countdown: "_Countdown"
     ) -> bytes | str:
-        """One hop: the image's bytes, or the Location that a redirect names."""
+        """Request one hop. Return the image's bytes, or the Location of a redirect."""
         async with countdown.running():
             with _translated():
                 response = await self._transport.handle_async_request(_request(source))
@@ -137,11 +136,9 @@ class Downloader:
             async with countdown.running():
                 with _translated():
                     chunk = await anext(chunks, b"")
-                await asyncio.sleep(
-                    0
-                )  # a source of tiny chunks must not keep the event loop to itself
+                await asyncio.sleep(0)  # tiny chunks must not monopolize the loop
             if not chunk:
-                return body.getvalue()  # CPython shares the buffer with it, and copies nothing
+                return body.getvalue()  # CPython shares the buffer and copies nothing
             if body.tell() + len(chunk) > self._max_bytes:
                 raise SourceTooLarge(self._max_bytes)
             await reserve(len(chunk))
@@ -149,9 +146,9 @@ class Downloader:
 
 
 class _Countdown:
-    """The seconds that a source has. They pass only while `running`.
+    """The seconds that a source may take. They pass only while `running`.
 
-    One asyncio.Timeout that is stopped and started again would not do: it refuses once it has expired.
+    A single asyncio.Timeout cannot be stopped and started again: it refuses after it has expired.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -159,7 +156,7 @@ class _Countdown:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Let the seconds pass. Raises SourceTimeout when none is left."""
+        """Let the seconds pass. Raises SourceTimeout when none are left."""
         if self._left <= 0:
             raise SourceTimeout
         now = asyncio.get_running_loop().time
@@ -174,7 +171,7 @@ class _Countdown:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Make every error of the libraries SourceUnreachable; the contract's own errors pass."""
+    """Translate every error of the libraries to SourceUnreachable. Our own errors pass."""
     try:
         yield
     except _LIBRARY_ERRORS as exc:
@@ -182,14 +179,17 @@ def _translated() -> Iterator[None]:
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """A transport for httpx over a network of ours, which httpx's own cannot be given; one connection a request."""
+    """A transport for httpx over our network, which httpx's own does not accept.
+
+    It opens one connection per request.
+    """
 
     def __init__(self, tls: ssl.SSLContext, network: httpcore.AsyncNetworkBackend) -> None:
         self._tls = tls
         self._network = network
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request without a body. Raises httpcore's errors, and what the network raises."""
+        """Send a request without a body. Raises what httpcore and the network raise."""
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
@@ -215,7 +215,7 @@ class _Transport(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    """A response's body as it arrives; closing it closes the connection."""
+    """The body of a response. Closing it closes the connection."""
 
     def __init__(
         self, response: httpcore.Response, connection: httpcore.AsyncHTTPConnection

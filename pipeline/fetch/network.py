@@ -1,8 +1,8 @@
-"""The network that downloads use: it looks a name up, judges the addresses, connects and counts.
+"""The network of downloads: resolves a name, checks its addresses, connects.
 
-httpcore asks it for each connection, so the guard stands at the dial: a redirect, or a name that
-changes its answer between two look-ups (DNS rebinding), cannot get around it. The URL, and so the
-Host header and the name in the certificate, stay as they were given.
+httpcore calls it for every connection, so neither a redirect nor a name that changes its addresses
+between two lookups (DNS rebinding) can bypass the check. The URL stays as it was given, and so do
+the Host header and the name in the certificate.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from pipeline.fetch.addresses import Address, is_public
 from pipeline.fetch.read_limit import LimitedStream, ReadLimit
 from pipeline.fetch.url import HostPort
 
-# Seconds between two attempts to connect: RFC 8305, section 5, "Connection Attempt Delay".
+# Seconds between two connection attempts (RFC 8305, 5: Connection Attempt Delay).
 ATTEMPT_DELAY = 0.25
 
-# A name may have hundreds of addresses: each attempt holds a socket.
-_MOST_ATTEMPTS = 8
+# A name may have hundreds of addresses, and each attempt holds a socket.
+_MAX_ATTEMPTS = 8
 
 _READ_BYTES = 64 * 1024
 
@@ -50,12 +50,13 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> LimitedStream:
-        """Look `host` up once, unless it is an address, and connect to one of its addresses.
+        """Resolve `host` once, unless it is an address, and connect to one of its addresses.
 
-        The last three parameters are httpcore's and not used: the caller cancels what takes too long.
+        The last three parameters are part of httpcore's interface and ignored: downloads are
+        cancelled when they take too long.
 
-        Raises URLNotAllowed if any of the addresses is not public, SourceUnreachable if there is none
-        or none can be connected to.
+        Raises URLNotAllowed if any address is not public, SourceUnreachable if there is none or no
+        connection succeeds.
         """
         addresses = await self._addresses(host, port)
         if (host, port) not in self._allowed and not all(map(is_public, addresses)):
@@ -70,37 +71,37 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
 
 
 class SystemResolver:
-    """Looks names up as the system does, in `threads`: slow name servers delay nothing else."""
+    """Resolves names with the system's resolver, in `threads`, because it blocks."""
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
 
     async def __call__(self, host: str, port: int) -> Sequence[Address]:
-        """Return every address of `host`, in the system's order of preference (RFC 6724); at least one.
+        """Return the addresses of `host`, at least one, in the system's order (RFC 6724).
 
         Raises SourceUnreachable if there is none.
         """
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, _look_up, host, port)
+            return await loop.run_in_executor(self._threads, _resolve_blocking, host, port)
         except (OSError, UnicodeError) as exc:
             raise SourceUnreachable("The source's host name could not be resolved.") from exc
 
 
-def _look_up(host: str, port: int) -> Sequence[Address]:
+def _resolve_blocking(host: str, port: int) -> Sequence[Address]:
     answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [ip_address(answer[4][0]) for answer in answers]
 
 
 async def connect_to_first(addresses: Sequence[Address], port: int) -> socket.socket:
-    """Connect to the first address that accepts: RFC 8305, "Happy Eyeballs Version 2".
+    """Connect to the first address that accepts (RFC 8305, Happy Eyeballs Version 2).
 
-    The next attempt starts ATTEMPT_DELAY seconds after the last one, or at once when one fails. The
-    first connection wins; every other attempt is cancelled, and its socket closed. There is no timeout.
+    The next attempt starts ATTEMPT_DELAY seconds after the last one, or when one fails. The first
+    connection wins; the other attempts are cancelled and their sockets closed. There is no timeout.
 
     Raises SourceUnreachable if every attempt fails.
     """
-    waiting = deque(interleave(addresses)[:_MOST_ATTEMPTS])
+    waiting = deque(interleave(addresses)[:_MAX_ATTEMPTS])
     racing: set[asyncio.Task[socket.socket]] = set()
     failure: OSError | None = None
     try:
@@ -119,14 +120,14 @@ async def connect_to_first(addresses: Sequence[Address], port: int) -> socket.so
                     failure = exc
         raise SourceUnreachable from failure
     finally:
-        # Nothing is awaited here: a cancellation that comes meanwhile would lose the socket that won.
+        # Await nothing here: a cancellation during an await would leak the winning socket.
         for attempt in racing:
             attempt.cancel()
             attempt.add_done_callback(_close_unused)
 
 
 def interleave(addresses: Sequence[Address]) -> list[Address]:
-    """Order addresses by turns of their families, the first one's family first (RFC 8305, section 4)."""
+    """Alternate the address families, beginning with the first one's (RFC 8305, 4)."""
     versions = dict.fromkeys(address.version for address in addresses)
     families = (
         [address for address in addresses if address.version == version] for version in versions
@@ -148,23 +149,23 @@ async def _connect(address: Address, port: int) -> socket.socket:
 
 
 def _close_unused(attempt: asyncio.Task[socket.socket]) -> None:
-    # It may have connected in the very moment in which another one won.
+    # The attempt may have connected at the moment when another one won.
     if not attempt.cancelled() and attempt.exception() is None:
         attempt.result().close()
 
 
 class SocketStream(httpcore.AsyncNetworkStream):
-    """A connected socket, and nothing beside it: what is not asked for is not read.
+    """A connected socket, without a read buffer: it reads only what is requested.
 
-    Timeouts are not used: the caller cancels what takes too long. Raises OSError.
+    The timeouts are part of httpcore's interface and ignored. Raises OSError.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return at least a byte, or none at the connection's end."""
-        await asyncio.sleep(0)  # a socket that always has bytes would keep the event loop to itself
+        """Return at least one byte, or none at the end."""
+        await asyncio.sleep(0)  # a socket that always has bytes would monopolize the event loop
         return await asyncio.get_running_loop().sock_recv(self._socket, max_bytes)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -172,7 +173,7 @@ class SocketStream(httpcore.AsyncNetworkStream):
         await asyncio.get_running_loop().sock_sendall(self._socket, buffer)
 
     async def aclose(self) -> None:
-        """Close the connection; it is closed when this returns."""
+        """Close the connection before returning."""
         self._socket.close()
 
     async def start_tls(
@@ -181,9 +182,9 @@ class SocketStream(httpcore.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Return this connection, encrypted, with a certificate that is for `server_hostname`.
+        """Return this connection, encrypted. The certificate must be valid for `server_hostname`.
 
-        Raises OSError (of which ssl.SSLError is one); the connection is closed then.
+        Raises OSError (ssl.SSLError is one) and closes the connection.
         """
         try:
             stream = _TLSStream(self, ssl_context, server_hostname)
@@ -194,14 +195,15 @@ class SocketStream(httpcore.AsyncNetworkStream):
         return stream
 
     def get_extra_info(self, info: str) -> object:
-        """Return nothing: there is nothing that httpcore must know of a plain connection."""
+        """Return None: httpcore needs to know nothing about a plain connection."""
         return None
 
 
 class _TLSStream(httpcore.AsyncNetworkStream):
-    """TLS over a stream, by two buffers in memory: https://docs.python.org/3/library/ssl.html#memory-bio-support.
+    """TLS over a stream, through two buffers in memory.
 
-    asyncio's own TLS may close its socket long after it was told to.
+    Reference: https://docs.python.org/3/library/ssl.html#memory-bio-support. asyncio's own TLS may
+    close its socket long after `aclose`.
     """
 
     def __init__(
@@ -214,14 +216,14 @@ class _TLSStream(httpcore.AsyncNetworkStream):
         )
 
     async def handshake(self) -> None:
-        """Agree on keys, and check the certificate."""
+        """Perform the handshake and verify the certificate."""
         await self._run(self._tls.do_handshake)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             return await self._run(lambda: self._tls.read(max_bytes))
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-            return b""  # many servers end without TLS's own farewell; HTTP knows whether the body is whole
+            return b""  # many servers omit close_notify; HTTP knows whether the body is complete
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer:

@@ -1,8 +1,9 @@
-"""A caller's text -> a source that may be asked for: `SourceURL`. Pure, and tested by table.
+"""Client's text -> SourceURL, or an error. Pure, and tested by table.
 
-The rules are stricter than a browser's, so that no other parser can read the same text as another host: no user information, no
-backslash, no percent sign in the host, IPv4 only as four plain decimals, names only with two labels or more and outside the
-special-use domains. What a name resolves to is judged later, by `network.py`, with `addresses.py`.
+The rules are stricter than a browser's, so that no other parser can read another host from the same
+text: no user information, no backslash, no percent sign in the host, IPv4 only as four plain
+decimals, names only with two labels or more, and outside the special-use domains. `network.py`
+checks the addresses that a name resolves to.
 """
 
 import re
@@ -24,17 +25,17 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<target>[^#]*)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]*))?", re.ASCII)
-# Surrogates too: JSON can name one alone, and no encoding of a URL has it.
+# Surrogates are included: JSON can contain a lone one, which no URL can encode.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
-# WHATWG URL, "ends in a number": browsers and inet_aton read such a host as an IPv4 address in one spelling or another.
+# WHATWG URL, "ends in a number": browsers and inet_aton read such a host as an IPv4 address.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 
 # IANA Special-Use Domain Names (RFC 6761 and later).
 _SPECIAL_USE_DOMAINS = frozenset(
     {"alt", "arpa", "example", "invalid", "local", "localhost", "onion", "test"}
 )
-# The suffixes of clouds, clusters, containers and routers.
+# Suffixes that clouds, clusters, containers and routers use internally.
 _PRIVATE_SUFFIXES = frozenset(
     {"cluster", "consul", "corp", "docker", "home", "internal", "intranet", "lan"}
 ) | frozenset({"localdomain", "mail", "private", "svc", "workgroup"})
@@ -42,7 +43,10 @@ _PRIVATE_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class SourceURL:
-    """A checked URL: `host` in ASCII and lower case (an IPv6 address without its brackets), `target` the path and query."""
+    """A checked URL.
+
+    `host` is ASCII and lower case, an IPv6 address without brackets. `target` is path and query.
+    """
 
     scheme: str
     host: str
@@ -51,13 +55,13 @@ class SourceURL:
 
     @property
     def netloc(self) -> str:
-        """The value of the Host header: the port is left out where it is the scheme's own."""
+        """The value of the Host header. The scheme's default port is left out."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def address(self) -> Address | None:
-        """The host as an address, where it is one."""
+        """The host as an IP address, or None if it is a name."""
         try:
             return ip_address(self.host)
         except ValueError:
@@ -68,16 +72,17 @@ class SourceURL:
 
 
 def parse_source_url(text: str, allowed_private: Collection[HostPort] = ()) -> SourceURL:
-    """Parse and check a URL. `allowed_private` are the (host, port) pairs that need not be public.
+    """Parse and check a URL. The (host, port) pairs in `allowed_private` need not be public.
 
-    Raises InvalidURL for what is no absolute http(s) URL, URLNotAllowed for what names a place that is not public.
+    Raises InvalidURL unless it is an absolute http(s) URL, URLNotAllowed unless its host may be
+    public.
     """
     if len(text) > MAX_LENGTH:
         raise InvalidURL(f"image_url must be at most {MAX_LENGTH:,} characters long.")
     match = _URL.match(text)
     if match is None or _CONTROL.search(text):
         raise InvalidURL
-    # An "@" before the first slash is user information to one parser and a query or a fragment to another.
+    # Parsers disagree on an "@" before the first slash: user information, query or fragment.
     if "@" in text[len(match["scheme"]) + 3 :].split("/", 1)[0] or "\\" in match["authority"]:
         raise URLNotAllowed
     authority = _AUTHORITY.fullmatch(match["authority"])
@@ -96,9 +101,9 @@ def parse_source_url(text: str, allowed_private: Collection[HostPort] = ()) -> S
 
 
 def follow(url: SourceURL, location: str, allowed_private: Collection[HostPort] = ()) -> SourceURL:
-    """The URL that a redirect's Location leads to, checked like the first one.
+    """Return the URL of a redirect's Location, checked like the first one.
 
-    Raises what parse_source_url raises; URLNotAllowed also for a step from https down to http.
+    Raises what `parse_source_url` raises, and URLNotAllowed for a redirect from https to http.
     """
     if _CONTROL.search(location):
         raise InvalidURL
@@ -108,7 +113,9 @@ def follow(url: SourceURL, location: str, allowed_private: Collection[HostPort] 
         raise InvalidURL from exc
     following = parse_source_url(target, allowed_private)
     if url.scheme == "https" and following.scheme == "http":
-        raise URLNotAllowed("The source redirects from https to http, which is not followed.")
+        raise URLNotAllowed(
+            "The source redirects from https to http; send an http URL, or fix the redirect."
+        )
     return following
 
 
@@ -121,9 +128,11 @@ def _parse_port(digits: str | None, default: int) -> int:
 
 
 def normalize_host(host: str) -> str:
-    """A host, an IPv6 address in brackets, in the form that is compared and asked for: ASCII, lower case, no final dot.
+    """Return a host in its normal form: ASCII, lower case, no trailing dot.
 
-    Raises InvalidURL for what is no host, URLNotAllowed for one with a percent sign.
+    An IPv6 address is given in brackets and returned without.
+
+    Raises InvalidURL if it is not a host, URLNotAllowed if it contains a percent sign.
     """
     if host.startswith("["):
         if "%" in host:
@@ -135,9 +144,10 @@ def normalize_host(host: str) -> str:
     if "%" in host:
         raise URLNotAllowed
     try:
-        # UTS 46 maps full-width digits, other full stops and ignored characters to what a resolver would see.
+        # UTS 46 maps full-width digits, other dots and ignored characters as a resolver does.
         name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
-        # The final dot of a fully qualified name is in no certificate, and few servers know themselves by it.
+        # Certificates never contain the trailing dot of a fully qualified name, and few servers
+        # accept it in the Host header.
         name = name.removesuffix(".")
         labels = name.split(".")
         for label in labels:
@@ -151,7 +161,7 @@ def normalize_host(host: str) -> str:
 
 
 def _normalize_target(target: str) -> str:
-    # Everything that a URL may hold stays as it is, a percent sign too; the rest (spaces, other alphabets) is encoded.
+    # Keep every character that a URL may contain, and percent signs. Encode the rest.
     encoded = quote(target, safe="%/?:@!$&'()*+,;=~-._[]")
     return encoded if encoded.startswith("/") else f"/{encoded}"
 

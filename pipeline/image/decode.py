@@ -29,10 +29,11 @@ from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
 from pipeline.image.headers.jpeg import keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
+from pipeline.image.headers.webp_frames import read_canvas_size
 from pipeline.image.pillow_errors import pillow_errors
 from pipeline.image.source_image import ORIENTATIONS, SourceImage
 from pipeline.image.strips import SERIAL, Strips
-from pipeline.image.webp import decode_webp, read_canvas_size
+from pipeline.image.webp import decode_webp
 
 # Pillow compares a file's size with `Image.MAX_IMAGE_PIXELS` before it opens the first frame. That
 # is early enough for a GIF, whose frame it fills with the background at that point. By default it

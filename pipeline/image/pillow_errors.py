@@ -1,4 +1,7 @@
-"""What Pillow raises -> the contract's errors. Only calls into Pillow may stand inside: what our own code raises is a defect."""
+"""Translates Pillow's exceptions into ours.
+
+Wrap only calls into Pillow: an exception of our own code is a defect.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +13,10 @@ from pipeline.errors import BackgroundRemovalError, ImageCorrupt, ImageTooLarge,
 
 @contextmanager
 def pillow_errors() -> Iterator[None]:
-    """Raise ImageTooLarge, OutOfMemory or ImageCorrupt: on a damaged file, Pillow's decoders raise almost any exception."""
+    """Raise ImageTooLarge, OutOfMemory or ImageCorrupt instead of Pillow's exceptions.
+
+    On a damaged file, Pillow's decoders may raise any exception.
+    """
     try:
         yield
     except BackgroundRemovalError:

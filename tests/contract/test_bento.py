@@ -1,8 +1,7 @@
-"""The Bento: built from a clean checkout, served with the network cut off, exported, imported and served again."""
+"""The Bento: built from a clean checkout, served without a network, exported and imported."""
 
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,10 +14,12 @@ from PIL import Image
 from pipeline.weights import SAMPLE
 from pipeline.weights.fetch import WEIGHTS_SHA256
 from tests.support.environment import ROOT
+from tests.support.namespaces import run_in_namespaces
 from tests.support.serving import environment
 
 
 def bentoml(*arguments: str, home: Path, cwd: Path = ROOT) -> str:
+    """Run a command of BentoML; return its output."""
     command = [sys.executable, "-m", "bentoml", *arguments]
     result = subprocess.run(
         command,
@@ -34,7 +35,7 @@ def bentoml(*arguments: str, home: Path, cwd: Path = ROOT) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> tuple[str, Path]:
-    """A Bento's tag and the BentoML home that holds it, built from the files that git tracks."""
+    """Build a Bento from the files that git tracks; return its tag and the BentoML home."""
     folder = tmp_path_factory.mktemp("bento")
     checkout, home = folder / "checkout", folder / "home"
     files = subprocess.run(
@@ -48,39 +49,20 @@ def built(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> tuple[s
     return f"background_remover:{tag}", home
 
 
-def source_of(tag: str, home: Path) -> Path:
-    """The folder of a Bento."""
+def folder_of(tag: str, home: Path) -> Path:
+    """Return the folder of a Bento."""
     return home / "bentos" / "background_remover" / tag.rpartition(":")[2]
 
 
 def cut_out_offline(target: str, home: Path) -> bytes:
-    command = [
-        "unshare",
-        "--net",
-        "--map-root-user",
-        sys.executable,
-        "-m",
-        "tests.support.offline",
-        target,
-        str(SAMPLE),
-    ]
-    if (
-        subprocess.run(
-            ["unshare", "--net", "--map-root-user", "true"], capture_output=True, check=False
-        ).returncode
-        != 0
-    ):
-        pytest.skip("this machine does not allow a network namespace (unshare --net)")
-    result = subprocess.run(
-        command, cwd=ROOT, env=environment(BENTOML_HOME=str(home)), capture_output=True, check=False
-    )
-    assert result.returncode == 0, result.stderr.decode()[-2000:]
-    return result.stdout
+    """Serve a Bento without a network, and return the cutout of the sample."""
+    arguments = ("-m", "tests.support.offline", target, str(SAMPLE))
+    return run_in_namespaces(("net",), *arguments, BENTOML_HOME=str(home))
 
 
-def test_it_holds_what_serving_needs_and_no_more(built: tuple[str, Path]) -> None:
+def test_the_bento_holds_what_serving_needs_and_nothing_else(built: tuple[str, Path]) -> None:
     tag, home = built
-    source = source_of(tag, home) / "src"
+    source = folder_of(tag, home) / "src"
     names = {str(file.relative_to(source)) for file in source.rglob("*") if file.is_file()}
     assert {
         "service.py",
@@ -105,7 +87,7 @@ def test_it_holds_what_serving_needs_and_no_more(built: tuple[str, Path]) -> Non
     assert not [line for line in lock.splitlines() if line.startswith(("rembg", "onnx=="))]
 
 
-def test_it_serves_with_no_network_also_after_export_and_import(
+def test_the_bento_serves_without_a_network_also_after_export_and_import(
     built: tuple[str, Path], tmp_path: Path
 ) -> None:
     tag, home = built
@@ -114,19 +96,19 @@ def test_it_serves_with_no_network_also_after_export_and_import(
     exported = tmp_path / "remover.bento"
     bentoml("export", tag, str(exported), home=home)
     empty = tmp_path / "empty"
-    os.mkdir(empty)
+    empty.mkdir()
     bentoml("import", str(exported), home=empty)
     assert cut_out_offline(tag, empty) == first
 
 
-def test_its_labels_say_what_it_runs(built: tuple[str, Path]) -> None:
+def test_the_labels_name_the_license_and_the_weights(built: tuple[str, Path]) -> None:
     tag, home = built
     labels = json.loads(bentoml("get", tag, "--output", "json", home=home))["labels"]
     assert (labels["license"], labels["weights_sha256"]) == ("MIT", WEIGHTS_SHA256)
 
 
-def test_its_image_has_no_compiler_and_takes_no_package_unchecked(built: tuple[str, Path]) -> None:
-    dockerfile = (source_of(*built) / "env" / "docker" / "Dockerfile").read_text()
+def test_the_image_has_no_compiler_and_checks_every_package(built: tuple[str, Path]) -> None:
+    dockerfile = (folder_of(*built) / "env" / "docker" / "Dockerfile").read_text()
     assert "apt-get" not in dockerfile
     assert dockerfile.count("-m pip ") == dockerfile.count("--require-hashes") == 1
     assert re.findall(r"^EXPOSE (.*)$", dockerfile, re.MULTILINE) == ["8000"]
@@ -134,15 +116,15 @@ def test_its_image_has_no_compiler_and_takes_no_package_unchecked(built: tuple[s
     assert "HEALTHCHECK" in dockerfile
 
 
-def test_two_builds_differ_in_version_and_time_alone(built: tuple[str, Path]) -> None:
+def test_two_builds_differ_only_in_version_and_time(built: tuple[str, Path]) -> None:
     tag, home = built
     checkout = home.parent / "checkout"
     again = bentoml("build", "--output", "tag", home=home, cwd=checkout).strip()
-    assert contents(source_of(again, home)) == contents(source_of(tag, home))
+    assert contents(folder_of(again, home)) == contents(folder_of(tag, home))
 
 
 def contents(bento: Path) -> dict[str, bytes]:
-    """The Bento's files, the description without its version and time."""
+    """Return the Bento's files; the description without its version and time."""
     files = {
         str(file.relative_to(bento)): file.read_bytes()
         for file in bento.rglob("*")

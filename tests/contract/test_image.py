@@ -1,7 +1,8 @@
-"""The image, run as the smallest plan would: 512 MB without swap, a read-only root, no capabilities, no network but its own.
+"""The container image IMAGE, confined as in the smallest plan.
 
-IMAGE names it. The client runs in a second container, in the network of the first: nothing outside can be reached from either,
-and what the client needs is not charged to the service.
+It has 512 MB without swap, a read-only root, no capabilities, and no network but its own. The
+client runs in a second container in the network of the first, so that its memory is not charged to
+the service.
 """
 
 import json
@@ -18,21 +19,22 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from bench.cgroup import cgroup_of
 from deploy.image.sbom import bill, inventory
 from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_TAG
 from tests.support.bombs import huge_png
+from tests.support.cgroup import cgroup_of
 from tests.support.environment import DATA, ROOT, Record
 from tests.support.image_driver import SOURCE_PORT
 from tests.support.images import encoded, grainy
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.image
 
 IMAGE = os.environ.get("IMAGE", "background-remover")
 PORT = 8123
-UNPACKED = 650e6
-MAX_PIXELS = 512 * 1024 * 1024
+UNPACKED = 650e6  # bytes
+MEMORY = 512 * 1024 * 1024
 CONFINED = [
     "--network=none",
     "--read-only",
@@ -41,31 +43,39 @@ CONFINED = [
     "--security-opt=no-new-privileges",
 ]
 
+# Prints the installed packages.
+INSTALLED = """
+from importlib.metadata import distributions
+print(*(f"{one.name}=={one.version}" for one in distributions()))
+"""
+# Programs that serving does not need.
+TOOLS = ("cc", "gcc", "make", "git", "uv", "pytest", "ruff")
+
 
 @dataclass(frozen=True)
 class Engine:
-    """docker or podman, which take the same words for all that is needed here."""
+    """docker or podman: they share all commands and options used here."""
 
     name: str
 
     def run(self, *arguments: str, timeout: float = 300) -> str:
-        """Its standard output. Raises CalledProcessError."""
+        """Run a command; return its standard output. Raise CalledProcessError."""
         return subprocess.run(
             [self.name, *arguments], capture_output=True, text=True, check=True, timeout=timeout
         ).stdout
 
     def inspect(self, thing: str) -> Any:
-        """All that it says of a container or an image."""
+        """Return the description of a container or an image."""
         return json.loads(self.run("inspect", thing))[0]
 
     def python(self, container: str, script: str) -> str:
-        """What a script prints in a container."""
+        """Run a script in a container; return its output."""
         return self.run("exec", container, "python", "-c", script)
 
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    """The container engine that has the image."""
+    """Find the container engine that has the image."""
     for name in ("docker", "podman"):
         command = [name, "image", "inspect", IMAGE]
         if (
@@ -77,13 +87,13 @@ def engine() -> Engine:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real photos, and what is none."""
-    folder: Path = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write photos and broken files into a folder; return it."""
+    folder: Path = tmp_path_factory.mktemp("images")
     shutil.copyfile(SAMPLE, folder / "sample.jpg")
     (folder / "24MP.jpg").write_bytes(encoded(grainy(24), "JPEG", quality=90))
     (folder / "bomb.png").write_bytes(huge_png())
-    (folder / "page.html").write_bytes(b"<html><body>no picture</body></html>")
+    (folder / "page.html").write_bytes(b"<html><body>not an image</body></html>")
     (folder / "truncated.jpg").write_bytes(SAMPLE.read_bytes()[:20_000])
     for photo in sorted((DATA / "photos").glob("*.jpg")):
         shutil.copyfile(photo, folder / f"photo-{photo.name}")
@@ -93,8 +103,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def container(engine: Engine) -> Iterator[str]:
-    """The service in its container."""
-    limits = [f"--memory={MAX_PIXELS}", f"--memory-swap={MAX_PIXELS}"]
+    """Run the service in its container."""
+    limits = [f"--memory={MEMORY}", f"--memory-swap={MEMORY}"]
     allowed = f"BGR_ALLOWED_PRIVATE_HOSTS=127.0.0.1:{SOURCE_PORT}"
     name = engine.run(
         "run", "--detach", *CONFINED, *limits, "--env", f"PORT={PORT}", "--env", allowed, IMAGE
@@ -104,10 +114,10 @@ def container(engine: Engine) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def seen(engine: Engine, container: str, pictures: Path) -> Any:
-    """What the client saw."""
-    driver = ROOT / "tests" / "image_driver.py"
-    mounts = [f"--volume={pictures}:/pictures:ro", f"--volume={driver}:/driver.py:ro"]
+def seen(engine: Engine, container: str, images: Path) -> Any:
+    """Run the client; return what it saw."""
+    driver = ROOT / "tests" / "support" / "image_driver.py"
+    mounts = [f"--volume={images}:/images:ro", f"--volume={driver}:/driver.py:ro"]
     network = [
         f"--network=container:{container}" if flag.startswith("--network") else flag
         for flag in CONFINED
@@ -119,22 +129,23 @@ def seen(engine: Engine, container: str, pictures: Path) -> Any:
     )
 
 
-def test_it_is_small(engine: Engine, record_property: Record) -> None:
+def test_the_image_is_small(engine: Engine, record_property: Record) -> None:
     size = engine.inspect(IMAGE)["Size"]
     record_property("the image unpacked: MB", size / 1e6)
     assert size < UNPACKED
 
 
-def test_it_says_what_it_does(engine: Engine) -> None:
+def test_the_image_declares_its_port_and_user(engine: Engine) -> None:
     config = engine.inspect(IMAGE)["Config"]
     assert list(config["ExposedPorts"]) == ["8000/tcp"]
     assert config["User"] == "1034:1034"
     assert "BENTOML_DO_NOT_TRACK=True" in config["Env"]
 
 
-def test_it_holds_what_serving_needs_and_nothing_else(engine: Engine, container: str) -> None:
-    names = "from importlib.metadata import distributions as all_of; print(*(f'{d.name}=={d.version}' for d in all_of()))"
-    pairs = (line.split("==") for line in engine.python(container, names).split())
+def test_the_image_holds_what_serving_needs_and_nothing_else(
+    engine: Engine, container: str
+) -> None:
+    pairs = (line.split("==") for line in engine.python(container, INSTALLED).split())
     installed = {f"{canonicalize_name(name)}=={version}" for name, version in pairs}
     locked = set(
         re.findall(
@@ -145,7 +156,7 @@ def test_it_holds_what_serving_needs_and_nothing_else(engine: Engine, container:
     assert {"bentoml", "onnxruntime", "pillow", "scipy", "httpx"} <= {
         name.partition("==")[0] for name in installed
     }
-    tools = "import shutil; print(*filter(shutil.which, ('cc', 'gcc', 'make', 'git', 'uv', 'pytest', 'ruff')))"
+    tools = f"import shutil; print(*filter(shutil.which, {TOOLS}))"
     assert engine.python(container, tools).split() == []
     assert engine.python(container, "import os; print(os.getuid(), os.geteuid())").split() == [
         "1034",
@@ -153,7 +164,7 @@ def test_it_holds_what_serving_needs_and_nothing_else(engine: Engine, container:
     ]
 
 
-def test_its_bill_of_materials_lists_what_is_there(engine: Engine) -> None:
+def test_the_bill_of_materials_lists_all_parts(engine: Engine) -> None:
     found = inventory(engine.name, IMAGE)
     listed = {part["bom-ref"]: part for part in json.loads(bill(IMAGE, found))["components"]}
     assert len(listed) == len(found["debian"]) + len(found["python"]) + len(found["models"])
@@ -164,11 +175,10 @@ def test_its_bill_of_materials_lists_what_is_there(engine: Engine) -> None:
 
 
 @pytest.mark.usefixtures("seen")
-def test_its_own_check_finds_it_healthy(engine: Engine, container: str) -> None:
+def test_the_health_check_succeeds(engine: Engine, container: str) -> None:
     image = engine.inspect(IMAGE)
-    check = (
-        image["Config"].get("Healthcheck") or image["Healthcheck"]
-    )  # docker's place, podman's place
+    # docker and podman keep it in different places.
+    check = image["Config"].get("Healthcheck") or image["Healthcheck"]
     how, *command = check["Test"]
     assert how == "CMD"
     engine.run("exec", container, *command)
@@ -176,25 +186,21 @@ def test_its_own_check_finds_it_healthy(engine: Engine, container: str) -> None:
         engine.run("exec", "--env", "PORT=1", container, *command)
 
 
-def test_real_photos_by_url_and_by_upload(seen: Any, pictures: Path) -> None:
-    assert (
-        seen["uploads"].keys() == seen["urls"].keys() == {path.name for path in pictures.iterdir()}
-    )
-    for name, answer in seen["uploads"].items():
+def test_real_photos_by_url_and_by_upload(seen: Any, images: Path) -> None:
+    assert seen["uploads"].keys() == seen["urls"].keys() == {path.name for path in images.iterdir()}
+    for name, response in seen["uploads"].items():
         by_url = seen["urls"][name]
-        assert (answer["status"], answer["code"], answer["picture"]) == (
+        assert (response["status"], response["code"], response["cutout"]) == (
             by_url["status"],
             by_url["code"],
-            by_url["picture"],
+            by_url["cutout"],
         )
         if name not in ("bomb.png", "page.html", "truncated.jpg"):
-            assert (answer["status"], answer["picture"][:2]) == (200, ["PNG", "RGBA"]), (
-                name,
-                answer,
-            )
+            described = (response["status"], response["cutout"][:2])
+            assert described == (200, ["PNG", "RGBA"]), (name, response)
 
 
-def test_what_is_wrong_or_hostile(seen: Any) -> None:
+def test_broken_files_and_private_addresses_are_refused(seen: Any) -> None:
     codes = {
         name: seen["uploads"][name]["code"] for name in ("bomb.png", "page.html", "truncated.jpg")
     }
@@ -210,31 +216,33 @@ def test_what_is_wrong_or_hostile(seen: Any) -> None:
     assert list(seen["refused"].values()) == ["url_not_allowed"] * 3 + ["invalid_url"] * 2
 
 
-def test_many_at_once(seen: Any) -> None:
+def test_bursts_are_answered_or_refused_as_busy(seen: Any) -> None:
     for load in ("24 at once", "16 of 24 megapixels at once"):
-        answers = seen[load]
-        assert {answer["code"] for answer in answers} <= {"ok", "busy"}, load
-        assert sum(answer["code"] == "ok" for answer in answers) >= 16, load
-        assert len({tuple(answer["picture"]) for answer in answers if answer["picture"]}) == 1
+        responses = seen[load]
+        assert {response["code"] for response in responses} <= {"ok", "busy"}, load
+        assert sum(response["code"] == "ok" for response in responses) >= 16, load
+        assert len({tuple(response["cutout"]) for response in responses if response["cutout"]}) == 1
 
 
 def test_bentomls_client(seen: Any) -> None:
     by_url, by_upload = seen["BentoML's client"]
-    assert by_url == by_upload == seen["uploads"]["sample.jpg"]["picture"]
+    assert by_url == by_upload == seen["uploads"]["sample.jpg"]["cutout"]
 
 
 @pytest.mark.usefixtures("seen")
-def test_it_lives_in_its_memory(engine: Engine, container: str, record_property: Record) -> None:
-    """The kernel's peak has the page cache in it, files of the image that it may drop at any time: it may stand at the limit."""
+def test_the_service_stays_within_its_memory(
+    engine: Engine, container: str, record_property: Record
+) -> None:
+    """The kernel's peak includes the page cache, which it may drop: the peak may be the limit."""
     cgroup = cgroup_of(engine.inspect(container)["State"]["Pid"])
     record_property("the container: the kernel's peak, MB", cgroup.peak() / 1e6)
     record_property("the container: held after all, MB", cgroup.held() / 1e6)
     assert cgroup.out_of_memory_kills() == 0
-    assert cgroup.held() < 0.8 * MAX_PIXELS
+    assert cgroup.held() < 0.8 * MEMORY
 
 
 @pytest.mark.usefixtures("seen")
-def test_it_stops_when_told(engine: Engine, container: str) -> None:
+def test_the_service_stops_when_the_engine_stops_it(engine: Engine, container: str) -> None:
     started = time.monotonic()
     engine.run("stop", "--time=40", container)
     assert time.monotonic() - started < 10
@@ -247,18 +255,20 @@ def test_it_stops_when_told(engine: Engine, container: str) -> None:
     assert levels == {"info"}
 
 
-def test_a_worker_that_dies_ends_the_container(engine: Engine) -> None:
-    """On its default port, and with 1, so that whoever runs it starts another."""
+def test_a_killed_worker_ends_the_container(engine: Engine) -> None:
+    """With exit code 1, so that the orchestrator starts another. It listens on its default port."""
     container = engine.run("run", "--detach", *CONFINED, IMAGE).strip()
     try:
-        listening = "import socket; print(socket.create_connection(('127.0.0.1', 8000), 1).getpeername()[1])"
-        end = time.monotonic() + 60
-        while True:
+        connect = "import socket; socket.create_connection(('127.0.0.1', 8000), 1)"
+
+        def listens() -> bool:
             try:
-                engine.python(container, listening)
-                break
+                engine.python(container, connect)
             except subprocess.CalledProcessError:
-                assert time.monotonic() < end
+                return False
+            return True
+
+        assert wait_until(listens, seconds=60)
         worker = "open(f'/proc/1/task/1/children').read().split()[-1]"
         engine.python(container, f"import os; os.kill(int({worker}), 9)")
         assert engine.run("wait", container, timeout=12).strip() == "1"

@@ -1,8 +1,7 @@
-"""Traces, as a collector of OpenTelemetry's receives them: a span a request, and in it one a step."""
+"""Traces as an OpenTelemetry collector receives them: a span per request, and one per step."""
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -10,24 +9,20 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.support.serving import serve
+from tests.support.serving import UPLOAD_STEPS, serve
+from tests.support.waiting import wait_until
 
 
 class Collector(ThreadingHTTPServer):
-    """OTLP over HTTP: every POST is a batch of spans."""
+    """Collect spans by OTLP over HTTP: every POST is a batch of them."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
         super().__init__(("127.0.0.1", 0), _Batch)
 
     def with_name(self, name: str) -> list[Span]:
-        """The spans of that name, once there is one."""
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            if found := [span for span in [*self.spans] if span.name == name]:
-                return found
-            time.sleep(0.05)
-        return []
+        """Wait for spans with a name; return them."""
+        return wait_until(lambda: [span for span in [*self.spans] if span.name == name])
 
 
 class _Batch(BaseHTTPRequestHandler):
@@ -52,13 +47,14 @@ class _Batch(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
+    """Run a collector."""
     with Collector() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
 
 
-def test_a_request_is_a_trace_with_a_span_a_step(collector: Collector, photo: bytes) -> None:
+def test_a_request_is_a_trace_with_a_span_per_step(collector: Collector, photo: bytes) -> None:
     tracing = {
         "exporter_type": "otlp",
         "sample_rate": 1.0,
@@ -79,14 +75,9 @@ def test_a_request_is_a_trace_with_a_span_a_step(collector: Collector, photo: by
             if span.parent_span_id == request.span_id and " " not in span.name
         ]
     assert request.span_id.hex() == response.headers["X-BentoML-Request-ID"]
-    assert [span.name for span in sorted(steps, key=lambda span: span.start_time_unix_nano)] == [
-        "receive",
-        "wait",
-        "decode",
-        "segment",
-        "select",
-        "encode",
-    ]
+    assert [
+        span.name for span in sorted(steps, key=lambda span: span.start_time_unix_nano)
+    ] == UPLOAD_STEPS
     assert not [span.name for span in collector.spans if "readyz" in span.name]
     for span in steps:
         assert span.trace_id == request.trace_id

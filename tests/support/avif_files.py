@@ -1,4 +1,4 @@
-"""AVIF files put together box by box: what Pillow does not write, and what no encoder would."""
+"""Write AVIF files box by box, as no encoder would."""
 
 import struct
 
@@ -8,33 +8,39 @@ from tests.support.images import encoded
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
+    """Return a box."""
     content = b"".join(parts)
     return struct.pack(">I", 8 + len(content)) + kind + content
 
 
 def full(kind: bytes, *parts: bytes, version: int = 0, flags: int = 0) -> bytes:
+    """Return a box with a version and flags."""
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
 def payload(image: Image.Image, **options: object) -> bytes:
-    """The AV1 data of an image without alpha, as Pillow encodes it."""
+    """Return the AV1 data of an image without alpha, as Pillow encodes it."""
     data = encoded(image, "AVIF", speed=10, **options)
     return data[data.index(b"mdat") + 4 :]
 
 
 def configuration(flags: int = 0b0000_1100) -> bytes:
-    """An av1C box (AV1 in ISO base media, 2.3.3): 8 bits and 4:2:0 unless `flags` say otherwise."""
+    """Return an av1C box (AV1 in ISO base media, 2.3.3); 8 bits and 4:2:0 by default."""
     return box(b"av1C", bytes([0x81, 0, flags, 0]))
 
 
 def extent(width: int, height: int) -> bytes:
+    """Return an ispe box."""
     return full(b"ispe", struct.pack(">II", width, height))
 
 
 def tiled(
     size: tuple[int, int], tile: tuple[int, int], coded: bytes, inside: bool = False
 ) -> bytes:
-    """A grid of `size` whose tiles of the size `tile` are all the same AV1 data; `inside`: in the meta box (idat)."""
+    """Return a grid of `size` whose tiles, each of size `tile`, are all the same AV1 data.
+
+    With `inside`, the data is in the meta box (idat).
+    """
     across, down = -(-size[0] // tile[0]), -(-size[1] // tile[1])
     tiles = range(2, 2 + across * down)
     grid = struct.pack(">BBBBHH", 0, 0, down - 1, across - 1, *size)
@@ -82,5 +88,5 @@ def tiled(
     if inside:
         return brands + meta(len(grid))
     behind = len(brands) + len(meta(0))
-    # A box with a size of 64 bits: its content begins 16 bytes behind it.
+    # The size of this box has 64 bits: its content begins at byte 16.
     return brands + meta(behind + 16) + struct.pack(">I4sQ", 1, b"mdat", 16 + len(coded)) + coded

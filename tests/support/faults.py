@@ -1,4 +1,4 @@
-"""A web server on loopback that breaks every promise of HTTP, byte by byte: one path a fault, and what each must end with."""
+"""A web server on loopback that breaks HTTP in every way: one fault per path, with its code."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ import gzip
 import socket
 import struct
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ def sends(*parts: bytes) -> Fault:
 
 
 def for_ever(head: bytes, part: bytes, pause: float = 0) -> Fault:
-    """Send `head`, then `part` again and again."""
+    """Send `head`, then `part` again and again, forever."""
 
     async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(head)
@@ -42,7 +43,7 @@ def for_ever(head: bytes, part: bytes, pause: float = 0) -> Fault:
 
 
 def stalls(head: bytes) -> Fault:
-    """Send `head`, and then nothing, and do not close."""
+    """Send `head`, then nothing; do not close."""
 
     async def send(writer: asyncio.StreamWriter) -> None:
         writer.write(head)
@@ -66,10 +67,12 @@ def resets(head: bytes) -> Fault:
 
 
 def with_length(length: bytes, body: bytes) -> bytes:
+    """Return a response that declares a length."""
     return OK + b"Content-Length: " + length + b"\r\n\r\n" + body
 
 
 def with_status(status: int, *headers: bytes) -> bytes:
+    """Return an empty response."""
     return (
         b"HTTP/1.1 %d X\r\n" % status
         + b"".join(header + b"\r\n" for header in headers)
@@ -77,13 +80,19 @@ def with_status(status: int, *headers: bytes) -> bytes:
     )
 
 
+def redirects(status: int, location: bytes) -> Fault:
+    """Redirect to `location`."""
+    return sends(with_status(status, b"Location: " + location))
+
+
 def encoded_as(coding: bytes, body: bytes) -> bytes:
+    """Return a response with a Content-Encoding."""
     return (
         OK + b"Content-Encoding: " + coding + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     )
 
 
-# Each path's fault and the code that it must end with, where nothing but the download can tell.
+# Each path's fault, and the code that the download must end with.
 FAULTS: dict[str, tuple[Fault, str]] = {
     "drip": (for_ever(with_length(b"100000", b""), b"\xff", 0.05), "source_timeout"),
     "drip_in_headers": (for_ever(OK + b"X: ", b"x", 0.05), "source_timeout"),
@@ -155,64 +164,29 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     "status_206": (sends(with_status(206, b"Content-Range: bytes 0-1/2")), "source_http_error"),
     "status_204": (sends(b"HTTP/1.1 204 X\r\n\r\n"), "source_http_error"),
     "status_304": (sends(with_status(304)), "source_http_error"),
-    "status_101": (
-        sends(b"HTTP/1.1 101 X\r\nUpgrade: noise\r\n\r\n"),
-        "source_unreachable",
-    ),  # nobody asked for another protocol
+    # The downloader does not ask for another protocol.
+    "status_101": (sends(b"HTTP/1.1 101 X\r\nUpgrade: noise\r\n\r\n"), "source_unreachable"),
     "status_302_to_nowhere": (sends(with_status(302)), "source_http_error"),
     "status_599": (sends(with_status(599)), "source_unreachable"),
     "status_of_words": (sends(b"HTTP/1.1 OK\r\n\r\n"), "source_unreachable"),
-    "redirect_to_itself": (
-        sends(with_status(302, b"Location: /redirect_to_itself")),
-        "too_many_redirects",
-    ),
-    "redirect_to_nothing": (sends(with_status(302, b"Location:")), "too_many_redirects"),
-    "redirect_between_two": (
-        sends(with_status(307, b"Location: /redirect_back")),
-        "too_many_redirects",
-    ),
-    "redirect_back": (
-        sends(with_status(308, b"Location: /redirect_between_two")),
-        "too_many_redirects",
-    ),
-    "redirect_to_a_file": (sends(with_status(302, b"Location: file:///etc/passwd")), "invalid_url"),
-    "redirect_to_a_script": (
-        sends(with_status(302, b"Location: javascript:alert(1)")),
-        "invalid_url",
-    ),
-    "redirect_to_gopher": (
-        sends(with_status(302, b"Location: gopher://127.0.0.1:6379/_INFO")),
-        "invalid_url",
-    ),
+    "redirect_to_itself": (redirects(302, b"/redirect_to_itself"), "too_many_redirects"),
+    "redirect_to_nothing": (redirects(302, b""), "too_many_redirects"),
+    "redirect_between_two": (redirects(307, b"/redirect_back"), "too_many_redirects"),
+    "redirect_back": (redirects(308, b"/redirect_between_two"), "too_many_redirects"),
+    "redirect_to_a_file": (redirects(302, b"file:///etc/passwd"), "invalid_url"),
+    "redirect_to_a_script": (redirects(302, b"javascript:alert(1)"), "invalid_url"),
+    "redirect_to_gopher": (redirects(302, b"gopher://127.0.0.1:6379/_INFO"), "invalid_url"),
     "redirect_too_long": (sends(with_status(302, b"Location: /" + b"x" * 3000)), "invalid_url"),
-    "redirect_to_loopback": (
-        sends(with_status(302, b"Location: http://127.0.0.1/")),
-        "url_not_allowed",
-    ),
-    "redirect_to_metadata": (
-        sends(with_status(301, b"Location: http://169.254.169.254/latest/")),
-        "url_not_allowed",
-    ),
+    "redirect_to_loopback": (redirects(302, b"http://127.0.0.1/"), "url_not_allowed"),
+    "redirect_to_metadata": (redirects(301, b"http://169.254.169.254/latest/"), "url_not_allowed"),
     "redirect_to_a_mapped_address": (
-        sends(with_status(303, b"Location: http://[::ffff:10.0.0.1]/")),
+        redirects(303, b"http://[::ffff:10.0.0.1]/"),
         "url_not_allowed",
     ),
-    "redirect_to_a_number": (
-        sends(with_status(302, b"Location: http://2130706433/")),
-        "url_not_allowed",
-    ),
-    "redirect_to_an_odd_port": (
-        sends(with_status(302, b"Location: http://1.1.1.1:22/")),
-        "url_not_allowed",
-    ),
-    "redirect_to_a_user": (
-        sends(with_status(302, b"Location: http://me:you@1.1.1.1/")),
-        "url_not_allowed",
-    ),
-    "redirect_without_a_scheme": (
-        sends(with_status(302, b"Location: //localhost/")),
-        "url_not_allowed",
-    ),
+    "redirect_to_a_number": (redirects(302, b"http://2130706433/"), "url_not_allowed"),
+    "redirect_to_an_odd_port": (redirects(302, b"http://1.1.1.1:22/"), "url_not_allowed"),
+    "redirect_to_a_user": (redirects(302, b"http://me:you@1.1.1.1/"), "url_not_allowed"),
+    "redirect_without_a_scheme": (redirects(302, b"//localhost/"), "url_not_allowed"),
     "noise": (sends(bytes(range(256)) * 40), "source_unreachable"),
     "http_0_9": (sends(b"<html>a page, and no header</html>"), "source_unreachable"),
     "http_2": (sends(b"\x00\x00\x12\x04" + bytes(20)), "source_unreachable"),
@@ -230,30 +204,30 @@ FAULTS: dict[str, tuple[Fault, str]] = {
 
 @dataclass
 class FaultySource:
-    """The running server: its port, and for each connection the path, and whether the caller has closed it."""
+    """The running server: its port, its connections by path, and those still open."""
 
     faults: dict[str, Fault]
     port: int = 0
     open_connections: set[str] = field(default_factory=set)
-    connections: int = 0
+    connections: Counter[str] = field(default_factory=Counter)
 
     def url(self, name: str) -> str:
+        """Return the URL of a fault."""
         return f"http://127.0.0.1:{self.port}/{name}"
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until the fault has been committed and the caller has closed."""
-        self.connections += 1
-        # Cancelled, at the end of the loop, it ends like any other: in Python 3.11 the server would print a traceback.
+    async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection, until the fault has happened and the client has closed."""
+        # At the end of the loop, cancellation ends it too: the server of Python 3.11 would print a
+        # traceback.
         with contextlib.suppress(
             ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError
         ):
             request = await reader.readuntil(b"\r\n\r\n")
             name = request.split(b" ")[1][1:].partition(b"?")[0].decode()
+            self.connections[name] += 1
             self.open_connections.add(name)
             send = asyncio.ensure_future(self.faults[name](writer))
-            gone = asyncio.ensure_future(
-                reader.read()
-            )  # returns at the caller's end alone, as it has nothing more to say
+            gone = asyncio.ensure_future(reader.read())  # the client sends nothing more
             await asyncio.wait((send, gone), return_when=asyncio.FIRST_COMPLETED)
             if send.done() and not send.cancelled() and send.exception() is None:
                 writer.close()
@@ -269,7 +243,7 @@ class FaultySource:
 async def faulty_source(extra: dict[str, Fault] | None = None) -> AsyncIterator[FaultySource]:
     """Serve the faults in this event loop."""
     source = FaultySource({**{name: fault for name, (fault, _) in FAULTS.items()}, **(extra or {})})
-    server = await asyncio.start_server(source.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(source.respond, "127.0.0.1", 0)
     source.port = server.sockets[0].getsockname()[1]
     try:
         yield source
@@ -279,7 +253,7 @@ async def faulty_source(extra: dict[str, Fault] | None = None) -> AsyncIterator[
 
 @contextlib.contextmanager
 def faulty_source_in_a_thread(extra: dict[str, Fault] | None = None) -> Iterator[FaultySource]:
-    """Serve the faults in a thread of their own, for tests that are not async."""
+    """Serve the faults in a thread, for tests that are not async."""
     ready, sources, loop = threading.Event(), [], asyncio.new_event_loop()
     end = asyncio.Event()
 

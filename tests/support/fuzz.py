@@ -1,7 +1,7 @@
-"""Mutated pictures through the pipeline, by the thousand: `python -m tests.support.fuzz --minutes 10 --seed 1`.
+"""Send mutated images through the pipeline: `python -m tests.support.fuzz --minutes 10 --seed 1`.
 
-Each worker is a process of its own, so that a decoder that crashes or hangs is an outcome like any other. It prints a line for each
-seed: the seed before it tries, and what became of it after.
+Each worker is its own process, so that a decoder that crashes or hangs is an outcome like any
+other. A worker prints one line per seed: the seed before the attempt, and the outcome after it.
 """
 
 import argparse
@@ -37,27 +37,31 @@ from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 from tests.support.environment import DATA, ROOT
-from tests.support.images import encoded
+from tests.support.images import MAX_PIXELS, encoded
 from tests.support.mutations import mutated, originals
 from tests.support.serving import environment
 
-# What a caller may hear of a file, however faulty. Not out_of_memory: there is enough here for every picture that is allowed.
-PICTURE_CODES = {"ok", "empty_source", "unsupported_image_type", "image_corrupt", "image_too_large"}
-CODES = {*PICTURE_CODES, "no_subject_found", "format_unsupported"}
-MAX_PIXELS = 25_000_000
+# The codes that any file may end with. Not out_of_memory: there is enough for every allowed image.
+IMAGE_CODES = {"ok", "empty_source", "unsupported_image_type", "image_corrupt", "image_too_large"}
+CODES = {*IMAGE_CODES, "no_subject_found", "format_unsupported"}
 SLOWEST = 5.0  # seconds
-# Megabytes over what decoding announces: the picture developed, if it is small (16), and what decoders keep of any file.
+# MB over what decoding announces: a small image converted to sRGB (16), and what decoders keep.
 MARGIN = 40.0
-GROWTH = 8.0  # megabytes that a worker may grow by, once it is warm: a step as some rare decoder is first used, not a slope
+# MB that a warm worker may grow by: a step when a rare decoder is first used, but no slope.
+GROWTH = 8.0
 
 KEPT = Path(__file__).parents[1] / ".fuzz"
-# Of the seeds given to the whole pipeline, one in so many goes through the real model; one takes as long as a hundred files.
+# One of so many seeds goes through the real model, which takes as long as a hundred files.
 _MODEL_SHARE = 50
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one seed: its code or its process' end, seconds, megabytes resident after it, and beyond what it may take."""
+    """What became of one seed.
+
+    `code` is the error's code, "ok", or how the process ended. `resident` is the process' memory
+    afterwards and `excess` its peak over what decoding announced, in MB.
+    """
 
     seed: int
     code: str
@@ -67,7 +71,7 @@ class Outcome:
 
     @property
     def fault(self) -> str | None:
-        """Which promise it broke, if any."""
+        """Describe the broken promise, if any."""
         if self.code not in CODES:
             return self.code
         if self.seconds > SLOWEST:
@@ -80,9 +84,10 @@ class Outcome:
 def outcomes(
     first: int, step: int, whole: bool, until: int | None = None, seconds: float | None = None
 ) -> Iterator[Outcome]:
-    """Try the seeds from `first`, in a process that is replaced when one kills it, up to `until` or for so many seconds.
+    """Try every `step`th seed from `first`, up to `until` or for `seconds`.
 
-    `whole` sends them through the whole pipeline instead of the decoder and what reads its picture.
+    They run in one process, which is replaced when a seed kills it. `whole` sends them through the
+    whole pipeline instead of the decoder alone.
     """
     KEPT.mkdir(exist_ok=True)
     end = None if seconds is None else time.monotonic() + seconds
@@ -118,26 +123,29 @@ def outcomes(
 
 
 def growth(resident: list[float]) -> float:
-    """Megabytes from the median of the second fifth to that of the last; in the first, threads start and caches fill."""
+    """Return the growth from the median of the second fifth to the median of the last, in MB.
+
+    In the first fifth, threads start and caches fill.
+    """
     fifth = max(1, len(resident) // 5)
     return statistics.median(resident[-fifth:]) - statistics.median(resident[fifth : 2 * fifth])
 
 
 def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None:
-    """Try seeds and print what becomes of them, one a line; below zero, `until` and `seconds` are no bounds."""
+    """Try seeds, and print one line each. A negative `until` or `seconds` means no limit."""
     faulthandler.enable()
     files = originals(DATA)
     end = time.monotonic() + seconds if seconds >= 0 else float("inf")
-    for kind in files:  # a large picture starts the threads that no small one needs
+    for kind in files:  # a large image starts the threads
         _through_decoder(
             encoded(Image.new("RGB", (4000, 3000)), kind), SimpleNamespace(announced=0)
         )
-    runners: list[Segmenter] = [_Pretender()]
+    segmenters: list[Segmenter] = [_FakeSegmenter()]
     if whole:
-        runners.append(
+        segmenters.append(
             U2netpSegmenter(Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE, threads=1)
         )
-        runners[1].predict(Image.open(SAMPLE).resize((320, 320)))
+        segmenters[1].predict(Image.open(SAMPLE).resize((320, 320)))
     for seed in itertools.count(first, step):
         if 0 <= until <= seed or time.monotonic() > end:
             return
@@ -147,7 +155,9 @@ def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None
         started = time.perf_counter()
         with _peak() as peak:
             try:
-                code = _through_all(data, seed, runners) if whole else _through_decoder(data, peak)
+                code = (
+                    _through_all(data, seed, segmenters) if whole else _through_decoder(data, peak)
+                )
             except BackgroundRemovalError as error:
                 code = error.code
             except Exception as error:
@@ -155,7 +165,7 @@ def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None
                 code = type(error).__name__
         took = time.perf_counter() - started
         faulthandler.cancel_dump_traceback_later()
-        release_free_memory()  # what glibc keeps for the next file is no growth
+        release_free_memory()  # free memory that glibc keeps is not growth
         print(
             code,
             f"{took:.3f}",
@@ -169,17 +179,17 @@ def _through_decoder(data: bytes, peak: SimpleNamespace) -> str:
     def announce(size: int) -> None:
         peak.announced = size / 1e6
 
-    picture = decode(data, MAX_PIXELS, announce)
-    width, height = picture.size
+    image = decode(data, MAX_PIXELS, announce)
+    width, height = image.size
     peak.announced += 4 * 320 * height / 1e6  # between the two passes of the reduction
     corners = (width // 3, height // 3, width // 3 + 1, height)
-    assert picture.reduced((320, 320)).mode == picture.rgb(corners).mode == "RGB"
-    assert picture.rgb(corners).size == (1, height - height // 3)
-    assert picture.alpha is None or picture.alpha.size == picture.size
+    assert image.reduced((320, 320)).mode == image.rgb(corners).mode == "RGB"
+    assert image.rgb(corners).size == (1, height - height // 3)
+    assert image.alpha is None or image.alpha.size == image.size
     return "ok"
 
 
-def _through_all(data: bytes, seed: int, runners: list[Segmenter]) -> str:
+def _through_all(data: bytes, seed: int, segmenters: list[Segmenter]) -> str:
     random = Random(seed)
     options = Options(
         subject=random.choice(("largest", "all")),
@@ -190,17 +200,17 @@ def _through_all(data: bytes, seed: int, runners: list[Segmenter]) -> str:
         format=random.choice(("png", "webp")),
         background=random.choice((None, None, "#fff", "#12345678")),
     )
-    segmenter = runners[random.randrange(_MODEL_SHARE) == 0]
-    answer = remove_background(data, options, segmenter, MAX_PIXELS, RequestTimer(float("inf")))
-    with Image.open(io.BytesIO(answer.content)) as image:
+    segmenter = segmenters[random.randrange(_MODEL_SHARE) == 0]
+    cutout = remove_background(data, options, segmenter, MAX_PIXELS, RequestTimer(float("inf")))
+    with Image.open(io.BytesIO(cutout.content)) as image:
         image.load()
-        assert image.size == (answer.width, answer.height)
+        assert image.size == (cutout.width, cutout.height)
         assert not image.info.keys() & {"exif", "xmp", "icc_profile", "comment"}
     return "ok"
 
 
-class _Pretender:
-    """A model that finds its subject in the middle."""
+class _FakeSegmenter:
+    """A model that finds a subject in the middle of every image."""
 
     input_size = (320, 320)
 
@@ -217,7 +227,7 @@ class _Pretender:
 
 @contextlib.contextmanager
 def _peak() -> Iterator[SimpleNamespace]:
-    """Afterwards, `excess`: megabytes that the block took at its peak over `announced`, which it may set."""
+    """Set `excess` after the block: its peak over `announced`, which the block may set, in MB."""
     Path("/proc/self/clear_refs").write_text("5")
     before, peak = _megabytes("VmRSS"), SimpleNamespace(announced=0.0)
     yield peak
@@ -231,8 +241,11 @@ def _megabytes(name: str) -> float:
 
 
 def main() -> int:
-    """Fuzz with one worker on the decoder and one on the whole pipeline; keep what breaks a promise. 1 if anything did."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+    """Fuzz the decoder and the whole pipeline, one worker each; keep files that break a promise.
+
+    Return 1 if there are any.
+    """
+    parser = argparse.ArgumentParser(description="Fuzz the decoder and the whole pipeline.")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -258,8 +271,9 @@ def main() -> int:
     print(
         f"seed {arguments.seed}: {len(everything):,} files in {arguments.minutes:g} minutes,",
         f"{', '.join(f'{code} {count:,}' for code, count in codes.most_common())};",
-        f"slowest {max(outcome.seconds for outcome in everything):.2f} s, most beyond announced memory",
-        f"{max(outcome.excess for outcome in everything):.0f} MB, grown by {grown:.1f} MB; {len(broken)} broke a promise",
+        f"slowest {max(outcome.seconds for outcome in everything):.2f} s,",
+        f"at most {max(outcome.excess for outcome in everything):.0f} MB over what was announced,",
+        f"grown by {grown:.1f} MB; {len(broken)} broke a promise",
     )
     return 1 if broken or grown > GROWTH else 0
 

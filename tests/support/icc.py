@@ -1,8 +1,9 @@
-"""An ICC profile that is not sRGB: Adobe RGB (1998), made here because Pillow can make none but sRGB."""
+"""The ICC profile of Adobe RGB (1998). Pillow can make sRGB alone."""
 
 import struct
 
-# Adobe RGB (1998) Color Image Encoding, annex on ICC profiles: the primaries adapted to D50, and the gamma 2 + 51/256.
+# Adobe RGB (1998) Color Image Encoding, annex on ICC profiles: the primaries, adapted to D50, and
+# the gamma.
 _PRIMARIES = {
     b"rXYZ": (0.60974, 0.31111, 0.01947),
     b"gXYZ": (0.20528, 0.62567, 0.06087),
@@ -13,7 +14,7 @@ _GAMMA = 2 + 51 / 256
 
 
 def adobe_rgb() -> bytes:
-    """A matrix/TRC display profile (ICC.1:2001-04, sections 6.1, 6.3.1.2 and 6.5)."""
+    """Return a matrix/TRC display profile (ICC.1:2001-04, sections 6.1, 6.3.1.2 and 6.5)."""
     description = b"like Adobe RGB (1998)\0"
     content = {
         b"desc": b"desc" + struct.pack(">4xI", len(description)) + description + bytes(78),
@@ -42,9 +43,10 @@ def adobe_rgb() -> bytes:
 
 
 def _xyz(*values: float) -> bytes:
+    """Return an XYZ element."""
     return b"XYZ " + bytes(4) + b"".join(_fixed(value) for value in values)
 
 
 def _fixed(value: float) -> bytes:
-    """A s15Fixed16Number."""
+    """Return an s15Fixed16Number."""
     return struct.pack(">i", round(value * 65536))

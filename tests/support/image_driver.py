@@ -1,6 +1,7 @@
-"""What the image's test sends, from a container in the service's network.
+"""A client of the container image, for a container in the service's network.
 
-`python image_driver.py PORT` prints the answers as JSON. It runs in the image itself, and imports what is there.
+`python image_driver.py PORT` prints the responses as JSON. It runs in the image itself, and
+imports only what is installed there.
 """
 
 import functools
@@ -18,19 +19,19 @@ import bentoml
 import httpx
 from PIL import Image
 
-PICTURES = Path("/pictures")
+IMAGES = Path("/images")
 SOURCE_PORT = 8099
 
 
 class Driver:
-    """A client of the service at a port of this network."""
+    """Send requests to the service at a port of this network."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._http = httpx.Client(base_url=self.url, timeout=120, trust_env=False)
 
     def wait_until_healthy(self) -> None:
-        """Return once /health says ok. Raises TimeoutError after a minute."""
+        """Return once /health answers ok. Raise TimeoutError after a minute."""
         started = time.monotonic()
         while time.monotonic() < started + 60:
             try:
@@ -41,65 +42,65 @@ class Driver:
         raise TimeoutError("the service did not become healthy")
 
     def by_url(self, url: str, **options: object) -> dict[str, Any]:
-        """Ask for the picture at a URL."""
-        return self._answer(
+        """Send the URL of an image."""
+        return self._describe(
             lambda: self._http.post("/remove-background", json={"image_url": url, **options})
         )
 
     def upload(self, name: str) -> dict[str, Any]:
-        """Upload one of the pictures."""
-        content = (PICTURES / name).read_bytes()
-        return self._answer(
+        """Upload one of the images."""
+        content = (IMAGES / name).read_bytes()
+        return self._describe(
             lambda: self._http.post("/remove-background/upload", files={"image": content})
         )
 
     def at_once(self, name: str, count: int) -> list[dict[str, Any]]:
-        """Upload one of the pictures so many times at once."""
+        """Upload one of the images `count` times at once."""
         with ThreadPoolExecutor(count) as pool:
             return list(pool.map(self.upload, [name] * count))
 
-    def with_bentos_client(self, name: str) -> list[list[object]]:
-        """What BentoML's own client gets, by URL and by upload: the pictures' kinds and sizes."""
+    def with_bentoml_client(self, name: str) -> list[list[object]]:
+        """Send an image with BentoML's client, by URL and by upload; describe the cutouts."""
         with bentoml.SyncHTTPClient(self.url, timeout=60) as client:
-            answers = (
+            cutouts = (
                 client.remove_background(image_url=f"http://127.0.0.1:{SOURCE_PORT}/{name}"),
-                client.remove_background_upload(image=PICTURES / name),
+                client.remove_background_upload(image=IMAGES / name),
             )
             return [
-                described(answer if isinstance(answer, bytes) else Path(answer).read_bytes())
-                for answer in answers
+                described(cutout if isinstance(cutout, bytes) else Path(cutout).read_bytes())
+                for cutout in cutouts
             ]
 
-    def _answer(self, ask: Any) -> dict[str, Any]:
+    def _describe(self, send: Any) -> dict[str, Any]:
         started = time.monotonic()
-        response = ask()
+        response = send()
         seconds = time.monotonic() - started
-        is_picture = response.headers["content-type"].startswith("image/")
+        is_cutout = response.headers["content-type"].startswith("image/")
         return {
             "status": response.status_code,
-            "code": "ok" if is_picture else response.json()["code"],
-            "picture": described(response.content) if is_picture else None,
+            "code": "ok" if is_cutout else response.json()["code"],
+            "cutout": described(response.content) if is_cutout else None,
             "seconds": seconds,
         }
 
 
 def described(content: bytes) -> list[object]:
-    """A picture's kind and size."""
+    """Return the format, mode and size of an image."""
     image = Image.open(io.BytesIO(content))
     return [image.format, image.mode, *image.size]
 
 
 def main(port: int) -> dict[str, Any]:
-    """Send everything."""
+    """Send every request; return what became of each."""
     source = http.server.ThreadingHTTPServer(
         ("127.0.0.1", SOURCE_PORT),
-        functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(PICTURES)),
+        functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(IMAGES)),
     )
     threading.Thread(target=source.serve_forever, daemon=True).start()
     driver = Driver(port)
     driver.wait_until_healthy()
     seen: dict[str, Any] = {}
-    names = sorted(path.name for path in PICTURES.iterdir())
+    names = sorted(path.name for path in IMAGES.iterdir())
     seen["uploads"] = {name: driver.upload(name) for name in names}
     seen["urls"] = {name: driver.by_url(f"http://127.0.0.1:{SOURCE_PORT}/{name}") for name in names}
     refused = (
@@ -113,7 +114,7 @@ def main(port: int) -> dict[str, Any]:
     seen["a wrong option"] = driver.by_url("http://example.com/", subject="everything")
     seen["24 at once"] = driver.at_once("sample.jpg", 24)
     seen["16 of 24 megapixels at once"] = driver.at_once("24MP.jpg", 16)
-    seen["BentoML's client"] = driver.with_bentos_client("sample.jpg")
+    seen["BentoML's client"] = driver.with_bentoml_client("sample.jpg")
     return seen
 
 

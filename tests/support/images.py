@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -43,7 +44,15 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
-def grainy(megapixels: int) -> Image.Image:
+def cutout_of(response: httpx.Response) -> Image.Image:
+    """Decode the image of a response, which must have one."""
+    assert response.status_code == 200, response.text
+    image = Image.open(io.BytesIO(response.content))
+    image.load()
+    return image
+
+
+def grainy(megapixels: float) -> Image.Image:
     """Enlarge the sample and add grain: it cuts out and compresses like a photo of that size."""
     side = round((megapixels * 1e6) ** 0.5)
     enlarged = Image.open(SAMPLE).resize((side, side), Image.Resampling.BICUBIC)

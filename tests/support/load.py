@@ -1,6 +1,7 @@
-"""Ten times as many callers as the service can serve: `python -m tests.support.load PORT PID SECONDS` prints what they saw, as JSON.
+"""Send ten times as many requests as the service can serve.
 
-A process of its own, whose requests are bytes made beforehand, so that it takes little of the processors that it shares.
+`python -m tests.support.load PORT PID SECONDS` prints what the clients saw, as JSON. It is a
+process of its own that sends prepared bytes, so that it takes little of the processors it shares.
 """
 
 import asyncio
@@ -12,47 +13,51 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.memory import tree_pss
 from pipeline.weights import SAMPLE
-from tests.support.serving import upload_request
+from tests.support.process_memory import tree_pss
+from tests.support.raw_http import head, upload_request
 
 TIMES = 10
-CALLERS = 8
+# Half of the requests that the service accepts at once (BGR_MAX_WAITING).
+CLIENTS = 8
 PHOTO = upload_request(SAMPLE.read_bytes())
-# One upload in forty is of megabytes that need not be read to be refused.
+# One upload in forty has megabytes that need not be read to be refused.
 LARGE = upload_request(SAMPLE.read_bytes() + bytes(4_000_000))
+_LARGE_SHARE = 40
 PROBES = [
-    b"GET /%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path
-    for path in (b"livez", b"readyz")
+    head(b"Connection: close", method=b"GET", target=path) for path in (b"/livez", b"/readyz")
 ]
 
 
 @dataclass
 class Seen:
-    """Answers by code (or by what became of the connection), and the seconds of each, by code; when each picture came."""
+    """What clients saw: responses by code, their seconds, and the time of each cutout.
+
+    A connection that broke counts under the name of its exception.
+    """
 
     codes: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, list[float]] = field(default_factory=dict)
-    pictures: list[float] = field(default_factory=list)
+    cutouts: list[float] = field(default_factory=list)
 
     def rate(self, start: float, end: float) -> float:
-        """Pictures a second, in a stretch of time."""
-        return sum(start <= came < end for came in self.pictures) / (end - start)
+        """Return the cutouts per second between two times."""
+        return sum(start <= came < end for came in self.cutouts) / (end - start)
 
     def percentile(self, code: str, percent: float) -> float:
-        """Seconds."""
+        """Return a percentile of the seconds until responses with a code."""
         ordered = sorted(self.seconds.get(code, [0.0]))
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 
 async def ask(port: int, request: bytes, seen: Seen) -> None:
-    """Send a request on a connection of its own, and note its answer."""
+    """Send a request on its own connection, and record its response."""
     started = time.monotonic()
     code = await _code(port, request)
     seen.codes[code] += 1
     seen.seconds.setdefault(code, []).append(time.monotonic() - started)
     if code == "200":
-        seen.pictures.append(time.monotonic())
+        seen.cutouts.append(time.monotonic())
 
 
 async def _code(port: int, request: bytes) -> str:
@@ -60,41 +65,42 @@ async def _code(port: int, request: bytes) -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"content-length: (\d+)", head)
+            received = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", received)
             body = await reader.readexactly(int(length[1]) if length else 0)
         finally:
             writer.close()
     except (OSError, asyncio.IncompleteReadError) as exc:
         return type(exc).__name__
-    status = head.split(b" ")[1].decode()
-    if status == "429" and b"retry-after: 1\r\n" not in head:
+    status = received.split(b" ")[1].decode()
+    if status == "429" and b"retry-after: 1\r\n" not in received:
         return "429 without Retry-After"
-    return str(json.loads(body)["code"]) if b"application/json" in head else status
+    return str(json.loads(body)["code"]) if b"application/json" in received else status
 
 
 async def closed_loop(port: int, seconds: float, seen: Seen) -> None:
-    """As many callers as keep the service busy, each with its next request as soon as its last is answered."""
+    """Keep the service busy: each client sends its next request once the last is answered."""
 
-    async def caller() -> None:
+    async def client() -> None:
         while time.monotonic() < end:
             await ask(port, PHOTO, seen)
 
     end = time.monotonic() + seconds
-    await asyncio.gather(*(caller() for _ in range(CALLERS)))
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
 
 async def open_loop(port: int, rate: float, seconds: float, seen: Seen) -> None:
-    """So many requests a second, whatever becomes of those before; waits for none."""
+    """Send `rate` requests per second, without waiting for responses."""
     start = time.monotonic()
     async with asyncio.TaskGroup() as requests:
         for number in range(int(rate * seconds)):
             await asyncio.sleep(start + number / rate - time.monotonic())
-            requests.create_task(ask(port, LARGE if number % 40 == 0 else PHOTO, seen))
+            request = LARGE if number % _LARGE_SHARE == 0 else PHOTO
+            requests.create_task(ask(port, request, seen))
 
 
 async def probe(port: int, seen: Seen) -> None:
-    """Ask whether the service lives and is ready, ten times a second, for ever."""
+    """Ask /livez and /readyz ten times per second until cancelled."""
     while True:
         for request in PROBES:
             await ask(port, request, seen)
@@ -102,10 +108,10 @@ async def probe(port: int, seen: Seen) -> None:
 
 
 async def watch(process: int, seen: list[int]) -> None:
-    """Read the memory of the tree once a second, for ever; to read it more often would slow the service down."""
+    """Read the memory of the tree once per second until cancelled."""
     while True:
         seen.append(await asyncio.to_thread(tree_pss, process))
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # a shorter pause would slow the service down
 
 
 async def main(port: int, process: int, seconds: float) -> dict[str, Any]:
@@ -122,7 +128,7 @@ async def main(port: int, process: int, seconds: float) -> dict[str, Any]:
     start = time.monotonic()
     await open_loop(port, TIMES * capacity, seconds, during)
     watching.cancel()
-    # Within a second of the last overloading request's answer the service serves as many as before.
+    # The service must serve as many as before as soon as the overload has ended.
     again = time.monotonic()
     await closed_loop(port, quiet, after)
     probing.cancel()

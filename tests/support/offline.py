@@ -1,7 +1,7 @@
-"""Serve a target in a network namespace of its own, where there is no network but loopback: `python -m tests.support.offline TARGET FILE`.
+"""Serve a Bento without a network: `python -m tests.support.offline TARGET FILE`.
 
-Cuts the picture FILE out by upload, writes the answer to standard output, and exits with 0 if it, and the page at /, were answered
-with 200.
+Runs in a network namespace of its own, which has loopback alone. Uploads the image FILE, writes the
+response to standard output, and exits with 0 if it and the page at / have status 200.
 """
 
 import fcntl
@@ -12,11 +12,12 @@ from pathlib import Path
 
 from tests.support.serving import serve
 
+# linux/sockios.h and linux/if.h.
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1
 
 
 def raise_loopback() -> None:
-    """Bring loopback up: a new namespace has it down."""
+    """Bring loopback up: it is down in a new namespace."""
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
 

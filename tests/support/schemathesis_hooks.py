@@ -1,7 +1,8 @@
-"""What Schemathesis cannot know of the service; its command line loads this file, see test_schemathesis.py.
+"""Schemathesis hooks: what it cannot know about the service. Its command line loads this module.
 
-By the document any file and any URL are valid, so what is meant to be accepted gets a real picture. And no host that was made up
-may be looked up: what the service would not refuse unseen becomes an address that it does refuse.
+By the schema any file and any URL are valid, so a valid request gets a real image. No invented host
+may be resolved: a URL that the service would resolve is replaced by one that it rejects. A form
+cannot express an array of fewer than two values, so an invalid array gets two.
 """
 
 import os
@@ -14,7 +15,7 @@ from pipeline.errors import BackgroundRemovalError
 from pipeline.fetch.url import parse_source_url
 from pipeline.weights import SAMPLE
 
-PICTURE_URL = "TEST_PICTURE_URL"
+IMAGE_URL = "TEST_IMAGE_URL"
 
 
 schemathesis.openapi.format("binary", strategies.just(SAMPLE.read_bytes()))
@@ -24,16 +25,24 @@ schemathesis.openapi.format("binary", strategies.just(SAMPLE.read_bytes()))
 def before_call(
     _: schemathesis.HookContext, case: schemathesis.Case[Any], __: dict[str, Any]
 ) -> None:
-    """Name the picture in what is meant to be accepted, and keep the rest at home."""
-    if not isinstance(case.body, dict) or "image_url" not in case.body:
+    """Give valid requests a real image, and keep invalid ones invalid and local."""
+    if not isinstance(case.body, dict):
         return
     if case.meta is not None and case.meta.generation.mode.is_positive:
-        case.body = {**case.body, "image_url": os.environ[PICTURE_URL]}
-    elif _may_be_looked_up(case.body["image_url"]):
+        if "image_url" in case.body:
+            case.body = {**case.body, "image_url": os.environ[IMAGE_URL]}
+        return
+    if case.media_type == "multipart/form-data":
+        case.body = {name: _as_form_values(value) for name, value in case.body.items()}
+    if _may_be_resolved(case.body.get("image_url")):
         case.body = {**case.body, "image_url": "http://127.0.0.1/"}
 
 
-def _may_be_looked_up(url: object) -> bool:
+def _as_form_values(value: Any) -> Any:
+    return [*value, "x", "x"][:2] if isinstance(value, list) and len(value) < 2 else value
+
+
+def _may_be_resolved(url: object) -> bool:
     try:
         return isinstance(url, str) and parse_source_url(url).address is None
     except BackgroundRemovalError:

@@ -1,101 +1,105 @@
-"""A web server on loopback that serves images, and the polite faults of an HTTP server."""
+"""Serve images on loopback, and faults that are valid HTTP."""
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+# How long /slow waits: longer than the `service` fixture allows for a download.
+SLOW_SECONDS = 3.0
 
-@dataclass
-class Source:
-    """A web server on loopback: `files` by path, and what it was asked for."""
 
-    files: dict[str, bytes] = field(default_factory=dict)
-    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-    port: int = 0
+class Source(ThreadingHTTPServer):
+    """A web server on loopback: its `files` by path, and the requests that it received."""
+
+    daemon_threads = True
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files = files
+        self.requests: list[tuple[str, dict[str, str]]] = []
+
+    @property
+    def port(self) -> int:
+        """The port on loopback."""
+        return self.server_port
 
     def url(self, path: str) -> str:
+        """Return the URL of a path."""
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore clients that close the connection, as they should on a fault."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Source
+
+    def do_GET(self) -> None:
+        self.server.requests.append((self.path, dict(self.headers)))
+        path, _, query = self.path.partition("?")
+        if path in self.server.files:
+            self._respond(200, self.server.files[path])
+        elif path.startswith("/status/"):
+            self._respond(int(path.removeprefix("/status/")), b"no image")
+        elif path.startswith("/redirect/"):
+            left = int(path.removeprefix("/redirect/"))
+            self._redirect(f"/redirect/{left - 1}" if left > 1 else "/photo.jpg")
+        elif path == "/to":
+            self._redirect(query)
+        elif path == "/gzip":
+            self._respond(200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
+        elif path == "/slow":
+            time.sleep(SLOW_SECONDS)
+            self._respond(200, self.server.files["/photo.jpg"])
+        elif path == "/drip":
+            self._drip()
+        elif path == "/endless":
+            self._endless()
+        elif path == "/short":
+            self._respond(200, b"only this", {"Content-Length": "1000"})
+        else:
+            self._respond(404, b"")
+
+    def _respond(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if status not in (204, 304):
+            self.wfile.write(body)
+        self.close_connection = True
+
+    def _redirect(self, location: str) -> None:
+        self._respond(302, b"", {"Location": location, "Set-Cookie": "a=b"})
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        for _ in range(40):
+            self.wfile.write(b"\xff")
+            self.wfile.flush()
+            time.sleep(0.2)
+
+    def _endless(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        for _ in range(100_000):
+            self.wfile.write(bytes(65_536))
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @contextmanager
 def serve_images(photo: bytes) -> Iterator[Source]:
-    """Serve `photo` at /photo.jpg, and a fault at each of the other paths."""
-    served = Source(files={"/photo.jpg": photo})
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            served.requests.append((self.path, dict(self.headers)))
-            path = self.path.partition("?")[0]
-            if path.startswith("/status/"):
-                self._answer(int(path.removeprefix("/status/")), b"no picture")
-            elif path.startswith("/redirect/"):
-                left = int(path.removeprefix("/redirect/"))
-                self._answer(
-                    302, b"", {"Location": f"/redirect/{left - 1}" if left > 1 else "/photo.jpg"}
-                )
-            elif path == "/to":
-                self._answer(
-                    302, b"", {"Location": self.path.partition("?")[2], "Set-Cookie": "a=b"}
-                )
-            elif path == "/gzip":
-                self._answer(200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
-            elif path == "/slow":
-                time.sleep(3)
-                self._answer(200, served.files["/photo.jpg"])
-            elif path == "/drip":
-                self._drip()
-            elif path == "/endless":
-                self._endless()
-            elif path == "/short":
-                self._answer(200, b"only this", {"Content-Length": "1000"})
-            elif path in served.files:
-                self._answer(200, served.files[path])
-            else:
-                self._answer(404, b"")
-
-        def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if status not in (204, 304):
-                self.wfile.write(body)
-            self.close_connection = True
-
-        def _drip(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            for _ in range(40):
-                self.wfile.write(b"\xff")
-                self.wfile.flush()
-                time.sleep(0.2)
-
-        def _endless(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            for _ in range(100_000):
-                self.wfile.write(b"\0" * 65536)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, *_: object) -> None:
-            pass  # the caller hung up, as it should on a fault
-
-    server = Quiet(("127.0.0.1", 0), Handler)
-    served.port = server.server_port
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield served
-    finally:
-        server.shutdown()
-        server.server_close()
+    """Serve `photo` at /photo.jpg, and faults at other paths."""
+    with Source({"/photo.jpg": photo}) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()

@@ -1,11 +1,22 @@
 """Fixtures that several unit tests share."""
 
+from collections.abc import Iterator
+
 import pytest
+from PIL import Image
 from starlette.types import Scope
 
 from compat.uvicorn import Connections
 from pipeline.weights.fetch import find_weights
 from tests.unit.loopback import LoopbackServer
+
+
+@pytest.fixture(autouse=True)
+def _pillow_limit() -> Iterator[None]:
+    """Restore Pillow's own limit of pixels, which `decode` sets for the process."""
+    limit = Image.MAX_IMAGE_PIXELS
+    yield
+    Image.MAX_IMAGE_PIXELS = limit
 
 
 @pytest.fixture

@@ -198,3 +198,15 @@ def test_nginx_accepts_as_many_bytes_and_waits_as_long_as_the_service() -> None:
     assert int(megabytes) * 2**20 > Settings().max_source_bytes + 64 * 1024
     (seconds,) = re.findall(r"proxy_read_timeout (\d+)s;", config)
     assert int(seconds) > Settings().deadline
+
+
+def test_github_accepts_the_workflow() -> None:
+    run(
+        str(TOOLS / "check-jsonschema"),
+        "--builtin-schema",
+        "vendor.github-workflows",
+        ".github/workflows/ci.yml",
+    )
+    (job,) = yaml_of(ROOT / ".github" / "workflows" / "ci.yml")["jobs"].values()
+    assert [step["run"].rpartition(" ")[2] for step in job["steps"] if "run" in step] == [".ci/run"]
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

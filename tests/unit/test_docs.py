@@ -11,7 +11,7 @@ import pytest
 
 import pipeline.errors
 import serving.errors
-from bench.report import report, summary
+from bench.__main__ import report, summary
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
 from serving.responses import EXPOSED_HEADERS, STATUSES
@@ -19,8 +19,10 @@ from serving.settings import PREFIX, Settings
 from tests.support.environment import ROOT
 
 README = (ROOT / "README.md").read_text()
-PAGES = ("deployment", "quality", "reliability", "scaling")
-DOCUMENTS = ("README.md", "DEVELOPMENT.md", "SECURITY.md", *(f"docs/{page}.md" for page in PAGES))
+DOCUMENTS = (
+    *("README.md", "DEVELOPMENT.md", "SECURITY.md", "CONTRIBUTING.md"),
+    *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").rglob("*.md"))),
+)
 
 
 def table(heading: str) -> list[list[str]]:
@@ -58,7 +60,7 @@ def test_every_option_and_its_default() -> None:
 
 def test_every_answer_header() -> None:
     documented = {
-        name for row in table("The answer") for name in re.findall(r"`([A-Z][\w-]+)`", row[0])
+        name for row in table("The response") for name in re.findall(r"`([A-Z][\w-]+)`", row[0])
     }
     assert documented == set(EXPOSED_HEADERS) - {"Retry-After"}
 
@@ -74,7 +76,8 @@ def test_every_file_named_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         text = (ROOT / document).read_text()
         for name in re.findall(
-            r"\b(?:pipeline|serving|web|deploy|bench|tests|docs|requirements)/[\w.-]+\.\w+\b", text
+            r"\b(?:pipeline|serving|compat|web|deploy|bench|tests|docs|requirements)/[\w./-]+\.\w+\b",
+            text,
         ):
             assert (ROOT / name).exists(), (document, name)
 
@@ -85,10 +88,17 @@ def test_every_command_of_a_page_names_tests(page: str, at_least: int) -> None:
     assert len(commands) >= at_least
     for command in commands:
         words = shlex.split(command)
-        tests = "".join((ROOT / word).read_text() for word in words if word.startswith("tests/"))
-        chosen = words[words.index("-k") + 1] if "-k" in words else ""
-        for word in chosen.split(" or "):
-            assert re.search(rf"def test_\w*{word}", tests), (command, word)
+        folders = [ROOT / word for word in words if word.startswith("tests")]
+        files = [file for folder in folders for file in folder.rglob("test_*.py")]
+        # -k chooses by the name of a test and by that of its file.
+        names = [name for file in files for name in (file.stem, *_tests_in(file))]
+        chosen = words[words.index("-k") + 1]
+        for word in set(re.findall(r"\w+", chosen)) - {"and", "or"}:
+            assert any(word in name for name in names), (command, word)
+
+
+def _tests_in(file: Path) -> list[str]:
+    return re.findall(r"def (test_\w+)", file.read_text())
 
 
 def make_targets_in(document: str) -> set[str]:

@@ -16,12 +16,16 @@ WEB = ROOT / "web"
 FILES = {
     "/": (WEB / "index.html", "text/html; charset=utf-8"),
     "/page.css": (WEB / "page.css", "text/css; charset=utf-8"),
-    "/page.js": (WEB / "page.js", "text/javascript; charset=utf-8"),
+    "/image.css": (WEB / "image.css", "text/css; charset=utf-8"),
+    "/panels.css": (WEB / "panels.css", "text/css; charset=utf-8"),
     "/icon.svg": (WEB / "icon.svg", "image/svg+xml"),
     "/sample.jpg": (SAMPLE, "image/jpeg"),
     "/docs": (WEB / "docs.html", "text/html; charset=utf-8"),
     "/docs.css": (WEB / "docs.css", "text/css; charset=utf-8"),
-    "/docs.js": (WEB / "docs.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{file.name}": (file, "text/javascript; charset=utf-8")
+        for file in sorted(WEB.glob("*.js"))
+    },
 }
 
 

@@ -1,6 +1,7 @@
-"""What an AV1 bitstream makes its decoder allocate, from its headers (AV1 Bitstream & Decoding Process, 5.3 to 5.9).
+"""The memory that an AV1 decoder needs, from the headers of a bitstream.
 
-The decoder obeys these headers, whatever the boxes around them declare.
+The decoder obeys these headers, whatever the boxes around them declare. Section numbers refer to
+the AV1 Bitstream & Decoding Process Specification.
 """
 
 from collections.abc import Iterator
@@ -8,25 +9,26 @@ from dataclasses import dataclass
 
 from pipeline.errors import ImageCorrupt
 
-# Types of open bitstream units (6.2.2). A redundant frame header counts: it may be the first.
+# Types of open bitstream units (6.2.2). A redundant frame header counts, because it may come first.
 _SEQUENCE_HEADER, _FRAME_HEADERS = 1, (3, 6, 7)
 _KEY_FRAME, _SWITCH_FRAME = 0, 3  # frame types (6.8.2)
-_SELECT = 2  # "each frame says for itself" (SELECT_SCREEN_CONTENT_TOOLS, SELECT_INTEGER_MV)
+_SELECT = 2  # each frame has its own value (SELECT_SCREEN_CONTENT_TOOLS, SELECT_INTEGER_MV)
 
-# Units of one image. A still has three, one in layers some ten.
-_MOST_UNITS = 1_000
-# Frames of one image: a still has one for each of its layers, at most four, and a first sample few beside the one it shows.
-_MOST_FRAMES = 32
-# Bytes of a header's start that hold all that is read of it: 32 operating points of up to 13 bytes are the longest part.
+# The units of one image. A still image has three, a layered one about ten.
+_MAX_UNITS = 1_000
+# The frames of one image. A still image has one per layer, at most four.
+_MAX_FRAMES = 32
+# The bytes of a header that are read. 32 operating points of up to 13 bytes are its longest part.
 _HEADER_BYTES = 1_024
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What a bitstream may ask for: the pixels of its largest frame, the bytes per pixel of a frame's planes, how many frames.
+    """What decoding a bitstream may need.
 
-    `frames` counts each that is decoded, as a decoder may keep it to predict others from, and one more where film grain is
-    added to a copy.
+    `pixels` are those of the largest frame, `bytes_per_pixel` those of a frame's planes. `frames`
+    counts every decoded frame, because a decoder may keep it as a reference, and one more if film
+    grain is applied to a copy.
     """
 
     pixels: int
@@ -36,21 +38,24 @@ class Stream:
 
 @dataclass(frozen=True)
 class _Sequence:
-    """What of a sequence header (5.5) frames need: sizes are (width, height), `most_size` what a frame's own size can express."""
+    """The fields of a sequence header (5.5) that frames depend on.
+
+    `size` is (width, height), `max_size` the largest size that a frame header can express.
+    """
 
     size: tuple[int, int]
-    most_size: tuple[int, int]
+    max_size: tuple[int, int]
     bytes_per_pixel: float
     has_grain: bool
     is_reduced: bool
-    time_bits: int  # of a shown frame's presentation time, 0 without it
+    time_bits: int  # the length of a presentation time, 0 if frames have none
     id_bits: int
     screen_content: int
     integer_motion: int
 
 
 class _Bits:
-    """The numbers in bits, the first bit the highest (4.10). Raises ImageCorrupt past the end."""
+    """Reads numbers bit by bit, most significant first (4.10). Raises ImageCorrupt at the end."""
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
@@ -70,14 +75,20 @@ class _Bits:
 
 
 def bytes_per_pixel(bit_depth: int, is_gray: bool, across: int = 1, down: int = 1) -> float:
-    """Of the planes: one of brightness, two of color unless gray, those subsampled by 1 or 2 each way; 2 bytes past 8 bits."""
+    """Return the bytes per pixel of the planes.
+
+    They are one of brightness and, unless gray, two of color, subsampled by `across` and `down` (1
+    or 2). A sample of more than 8 bits takes 2 bytes.
+    """
     return (1 if is_gray else 1 + 2 / (across * down)) * (2 if bit_depth > 8 else 1)
 
 
 def read_stream(data: bytes | memoryview, configuration: bytes = b"") -> Stream:
-    """What decoding `data` may take; `configuration` are units that stand outside of it, in its av1C box.
+    """Return what decoding `data` may need.
 
-    Every sequence header counts. Raises ImageCorrupt without one in `data`, and where a header cannot be read.
+    `configuration` holds the units of its av1C box. Every sequence header counts.
+
+    Raises ImageCorrupt if `data` has no sequence header, or if a header cannot be read.
     """
     sequences = [
         _read_sequence(body) for kind, body in _units(configuration) if kind == _SEQUENCE_HEADER
@@ -94,7 +105,7 @@ def read_stream(data: bytes | memoryview, configuration: bytes = b"") -> Stream:
             sizes_of_frame = _frame_sizes(_Bits(body), current)
             frames += len(sizes_of_frame)
             sizes += sizes_of_frame
-    if current is None or frames > _MOST_FRAMES:
+    if current is None or frames > _MAX_FRAMES:
         raise ImageCorrupt
     frames = max(frames, 1) + any(sequence.has_grain for sequence in sequences)
     return Stream(
@@ -105,9 +116,9 @@ def read_stream(data: bytes | memoryview, configuration: bytes = b"") -> Stream:
 
 
 def _units(data: bytes | memoryview) -> Iterator[tuple[int, bytes]]:
-    """The type and the first bytes of each open bitstream unit (5.3)."""
+    """Yield the type and the first bytes of each open bitstream unit (5.3)."""
     at = 0
-    for _ in range(_MOST_UNITS):
+    for _ in range(_MAX_UNITS):
         if at >= len(data):
             return
         header = data[at]
@@ -122,7 +133,7 @@ def _units(data: bytes | memoryview) -> Iterator[tuple[int, bytes]]:
 
 
 def _leb128(data: bytes | memoryview, at: int) -> tuple[int, int]:
-    """A number of seven bits a byte, the lowest first, and how many bytes it takes (4.10.5)."""
+    """Return a number of 7 bits per byte, least significant first, and its length (4.10.5)."""
     value = 0
     for read, byte in enumerate(data[at : at + 8]):
         value |= (byte & 0x7F) << 7 * read
@@ -132,7 +143,7 @@ def _leb128(data: bytes | memoryview, at: int) -> tuple[int, int]:
 
 
 def _read_sequence(body: bytes) -> _Sequence:
-    """A sequence_header_obu (5.5.1), in the order of its syntax."""
+    """Read a sequence_header_obu (5.5.1), in the order of its syntax."""
     bits = _Bits(body)
     profile, _, is_reduced = bits(3), bits(), bool(bits())
     time_bits = 0
@@ -158,12 +169,12 @@ def _read_sequence(body: bytes) -> _Sequence:
         if has_order_hint:
             bits(3)
     bits(3)
-    most_size = 1 << width_bits, 1 << height_bits
+    max_size = 1 << width_bits, 1 << height_bits
     color_bytes = _color_bytes(bits, profile)
     has_grain = bool(bits())
     return _Sequence(
         size,
-        most_size,
+        max_size,
         color_bytes,
         has_grain,
         is_reduced,
@@ -175,7 +186,7 @@ def _read_sequence(body: bytes) -> _Sequence:
 
 
 def _skip_operating_points(bits: _Bits) -> int:
-    """Timing and operating points (5.5.1 to 5.5.5); the bits of a frame's presentation time."""
+    """Skip timing and operating points (5.5.1 to 5.5.5). Return the bits of a presentation time."""
     delay_bits = time_bits = 0
     has_decoder_model = False
     if bits():
@@ -202,7 +213,7 @@ def _skip_operating_points(bits: _Bits) -> int:
 
 
 def _color_bytes(bits: _Bits, profile: int) -> float:
-    """A color_config (5.5.2) -> the bytes per pixel of its planes."""
+    """Read a color_config (5.5.2). Return the bytes per pixel of its planes."""
     depth = 8
     if bits():
         depth = 12 if profile == 2 and bits() else 10
@@ -211,7 +222,7 @@ def _color_bytes(bits: _Bits, profile: int) -> float:
     if is_gray:
         bits()
         return bytes_per_pixel(depth, is_gray=True)
-    if description == (1, 13, 0):  # sRGB itself, whose planes are not subsampled
+    if description == (1, 13, 0):  # sRGB: its planes are not subsampled
         across, down = 1, 1
     else:
         bits()
@@ -226,16 +237,19 @@ def _color_bytes(bits: _Bits, profile: int) -> float:
 
 
 def _frame_sizes(bits: _Bits, sequence: _Sequence) -> list[tuple[int, int]]:
-    """The greatest size that a frame with this header (5.9.2) may have; none for a header that shows an earlier frame again."""
+    """Return the largest size of a frame with this header (5.9.2).
+
+    The list is empty if the header only shows an earlier frame again.
+    """
     if sequence.is_reduced:
         return [sequence.size]
     if bits():
         return []
-    return [sequence.most_size if _has_own_size(bits, sequence) else sequence.size]
+    return [sequence.max_size if _has_own_size(bits, sequence) else sequence.size]
 
 
 def _has_own_size(bits: _Bits, sequence: _Sequence) -> bool:
-    """Whether the frame states its size itself (frame_size_override_flag), after show_existing_frame has been read."""
+    """Return frame_size_override_flag. The reader is after show_existing_frame."""
     frame_type, is_shown = bits(2), bits()
     if is_shown:
         bits(sequence.time_bits)

@@ -1,4 +1,7 @@
-"""What an AVIF makes libavif decode: its primary image with tiles and alpha, or a first sample (AV1 Image File Format, 2 to 4)."""
+"""The memory that libavif needs for an AVIF (AV1 Image File Format, 2 to 4).
+
+libavif decodes the primary image, with its tiles and alpha, or the first sample of a sequence.
+"""
 
 import itertools
 from collections.abc import Iterator
@@ -9,28 +12,31 @@ from pipeline.errors import ImageCorrupt, ImageTooLarge
 from pipeline.image.headers.av1 import Stream, bytes_per_pixel, read_stream
 from pipeline.image.headers.isobmff import Box, whole_file
 
-# A tile of a grid may reach beyond the image's edge.
+# How far a frame may exceed its image: a tile of a grid may extend beyond the image's edge.
 _TILE_PIXELS = 1 << 20
 
-# Items, their extents, properties and references in all: the largest grids have some ten thousand.
-_MOST_ENTRIES = 100_000
+# Items, extents, properties and references together. The largest grids have about ten thousand.
+_MAX_ENTRIES = 100_000
 
-_MOST_EXPENSIVE = bytes_per_pixel(12, is_gray=False)
-# What an auxC property calls an auxiliary image that is alpha (AV1 Image File Format, 4.1, and HEVC's name, which libavif reads).
+_MAX_BYTES_PER_PIXEL = bytes_per_pixel(12, is_gray=False)
+# The types of an auxiliary image (auxC) that is alpha: AV1 Image File Format, 4.1, and HEVC's type,
+# which libavif accepts too.
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
 
 _CONFIGURATION_BYTES = 4  # of an av1C box, before its units (AV1 in ISO base media, 2.3.3)
 _SAMPLE_ENTRY_BYTES = 78  # of a visual sample entry, before its boxes (ISO/IEC 14496-12, 12.1.3)
 
-Extent = tuple[int, int]  # where bytes begin and end, in the file
+Extent = tuple[int, int]  # start and end of bytes in the file, end exclusive
 
 
 def plane_bytes(data: bytes, size: tuple[int, int]) -> float:
-    """Bytes that libavif and its AV1 decoder hold at most for the first image of an AVIF of `size` (width, height).
+    """Return the bytes that libavif and its AV1 decoder hold at most for the first image.
 
-    A file may declare 16 × 16 pixels around a frame of 268 million, which would be decoded to be scaled down.
-    Raises ImageTooLarge for a frame that may be larger than the image (by more than a tile of 2^20 pixels), and ImageCorrupt
-    where the AV1 data cannot be found or read.
+    `size` is the declared width and height. A file may declare 16 × 16 pixels around a frame of 268
+    million, which libavif would decode and scale down.
+
+    Raises ImageTooLarge if a frame exceeds the declared size by more than a tile of 2^20 pixels,
+    and ImageCorrupt if the AV1 data cannot be found or read.
     """
     most = size[0] * size[1] + _TILE_PIXELS
     file = whole_file(data)
@@ -46,15 +52,15 @@ def plane_bytes(data: bytes, size: tuple[int, int]) -> float:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """An image on the way to the result: the pixels of each of its frames, and the bytes of them all."""
+    """One image that libavif decodes: the pixels of its largest frame, the bytes of all frames."""
 
     pixels: int
     bytes: float
 
 
 def _decoded(stream: Stream, configurations: list[Box], declared_pixels: int = 0) -> _Decoded:
-    """libavif scales a frame of another size than the declared one."""
-    declared = max(map(_configured_bytes_per_pixel, configurations), default=_MOST_EXPENSIVE)
+    """Return the cost of a stream. libavif scales a frame to the declared size."""
+    declared = max(map(_configured_bytes_per_pixel, configurations), default=_MAX_BYTES_PER_PIXEL)
     pixels = max(stream.pixels, declared_pixels)
     return _Decoded(stream.pixels, pixels * stream.frames * max(stream.bytes_per_pixel, declared))
 
@@ -72,7 +78,7 @@ def _units(configurations: list[Box]) -> bytes:
 
 
 def _decoded_sample(track: Box) -> Iterator[_Decoded]:
-    """The first sample of a track of AV1; of tracks of sound and of other video, and of one without samples, nothing."""
+    """Yield the first sample of an AV1 track. Other tracks, and empty ones, yield nothing."""
     box: Box | None = track
     for kind in (b"mdia", b"minf", b"stbl"):
         box = None if box is None else box.optional(kind)
@@ -97,7 +103,7 @@ def _decoded_sample(track: Box) -> Iterator[_Decoded]:
 
 
 def _first_sample(table: Box) -> Extent | None:
-    """Where the first sample stands: at the start of the first chunk (ISO/IEC 14496-12, 8.7.3 and 8.7.5)."""
+    """Return the first sample, the start of the first chunk (ISO/IEC 14496-12, 8.7.3, 8.7.5)."""
     sizes, offsets, long_offsets = (
         table.one(b"stsz").full()[2],
         table.optional(b"stco"),
@@ -116,7 +122,10 @@ def _first_sample(table: Box) -> Extent | None:
 
 
 def _joined(data: bytes, extents: list[Extent]) -> bytes | memoryview:
-    """The bytes of an item, without a copy where they stand together. Raises ImageCorrupt if some are not there."""
+    """Return the bytes of an item, without a copy if it has one extent.
+
+    Raises ImageCorrupt if an extent lies outside the file.
+    """
     if not extents or any(end > len(data) or end <= start for start, end in extents):
         raise ImageCorrupt
     parts = [memoryview(data)[start:end] for start, end in extents]
@@ -124,20 +133,24 @@ def _joined(data: bytes, extents: list[Extent]) -> bytes | memoryview:
 
 
 class _Items:
-    """The items of a file's meta box (ISO/IEC 14496-12, 8.11; ISO/IEC 23008-12 for properties). Reading one raises ImageCorrupt."""
+    """The items of a meta box (ISO/IEC 14496-12, 8.11; ISO/IEC 23008-12 for properties).
+
+    Every method and property raises ImageCorrupt.
+    """
 
     def __init__(self, meta: Box) -> None:
         self._data = meta.data
-        # A meta box is a FullBox: its boxes begin after a version and flags.
+        # A meta box is a FullBox: its boxes follow a version and flags.
         self._boxes = Box(meta.data, b"", meta.start + 4, meta.end)
         self._left_to_read = 2 * len(meta.data)
-        self._left_entries = _MOST_ENTRIES
+        self._left_entries = _MAX_ENTRIES
         self._read: dict[tuple[Extent, ...], bytes | memoryview] = {}
 
     def decoded(self) -> list[_Decoded]:
-        """The primary item, what it is put together from, and their alpha; not a depth or a gain map, which libavif leaves alone.
+        """Return the primary item, the items it is composed of, and their alpha.
 
-        The tiles of a grid are held once: each is copied into the grid, and let go of before the next one is decoded.
+        libavif ignores depth and gain maps. The tiles of a grid count once: libavif copies each
+        into the grid and frees it before it decodes the next.
         """
         version, _, reader = self._boxes.one(b"pitm").full()
         found: list[_Decoded] = []
@@ -171,7 +184,7 @@ class _Items:
         )
 
     def _payload(self, item: int) -> bytes | memoryview:
-        """Parts of the file may belong to several items, but not so that they are many times the file together."""
+        """Return an item's bytes. Items may share bytes, but their sum is bounded."""
         extents = self._extents.get(item, [])
         key = tuple(extents)
         if key not in self._read:
@@ -182,7 +195,7 @@ class _Items:
         return self._read[key]
 
     def _counted(self, entries: int) -> range:
-        """As many rounds, if all tables together stay within bounds."""
+        """Return a range of `entries`, if all tables together stay within bounds."""
         self._left_entries -= entries
         if self._left_entries < 0:
             raise ImageCorrupt
@@ -203,7 +216,7 @@ class _Items:
 
     @cached_property
     def _needed(self) -> dict[int, list[int]]:
-        """By item: what it is put together from (dimg), and the alpha that is auxiliary to it (auxl)."""
+        """Map each item to those it is composed of (dimg), and to its alpha (auxl)."""
         needed: dict[int, list[int]] = {}
         references = self._boxes.optional(b"iref")
         if references is None:
@@ -230,7 +243,7 @@ class _Items:
             for _ in self._counted(reader.number(4)):
                 of_item = properties.setdefault(reader.number(4 if version else 2), [])
                 for _ in self._counted(reader.number(1)):
-                    # The first bit says whether the property is essential.
+                    # The first bit marks an essential property.
                     index = reader.number(2) & 0x7FFF if flags & 1 else reader.number(1) & 0x7F
                     if index > len(choices):
                         raise ImageCorrupt
@@ -261,10 +274,10 @@ class _Items:
         return found
 
     def _placed(self, method: int, start: int, end: int) -> Extent:
-        """An extent by its construction method (8.11.3): 0 counts from the file's start, 1 from that of the idat box."""
+        """Place an extent by its construction method (8.11.3): 0 in the file, 1 in the idat box."""
         if method == 0:
             return start, end
         stored = self._boxes.optional(b"idat")
         if method != 1 or stored is None or stored.start + end > stored.end:
-            return 0, 0  # nowhere: whether the item is needed is not known yet
+            return 0, 0  # invalid, which matters only if the item is needed
         return stored.start + start, stored.start + end

@@ -1,57 +1,63 @@
-"""What libtiff unpacks at a time, from a TIFF's first directory, by its most expensive reading (TIFF 6.0)."""
+"""What libtiff unpacks at a time, from a TIFF's first directory (TIFF 6.0).
 
+If the directory is ambiguous, the most expensive reading counts.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, Literal
 
 from pipeline.errors import ImageCorrupt
+from pipeline.image.headers.walker import Reader, tiff_entry, walk
 from pipeline.image.pillow_errors import pillow_errors
 
+# The tags that decide how much is decoded (TIFF 6.0, pages 117 and 118).
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 259, 262, 277
 _ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_LENGTH, _SUBSAMPLING = 278, 284, 322, 323, 530
-# The tags that decide how much is decoded (TIFF 6.0, pages 117 and 118).
 _DECISIVE = {_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES}
 _DECISIVE |= {_ROWS_PER_STRIP, _PLANAR, _TILE_WIDTH, _TILE_LENGTH, _SUBSAMPLING}
 _YCBCR = 6
-_MOST_BITS = 64  # of a sample that libtiff decodes
+_MAX_BITS = 64  # of a sample that libtiff decodes
+_BIG_TIFF = 43
+_MAX_ENTRIES = 1 << 64  # the file's size bounds the walk
 
 
 def _repeated_tags(data: bytes) -> set[int]:
-    """The tags that stand more than once in the first directory.
+    """Return the tags that the first directory has more than once.
 
-    Of two, libtiff obeys the first, and Pillow knows the first that it can read: the one may be priced, and the other decoded.
+    Of two entries, libtiff obeys the first, and Pillow the first that it can read. One could be
+    priced here, and the other decoded.
     """
-    order = "little" if data[:2] == b"II" else "big"
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], order)  # type: ignore[arg-type]
-
-    is_big = number(2, 2) == 43  # BigTIFF: 64-bit offsets and counts
-    directory = number(8, 8) if is_big else number(4, 4)
-    count_size, entry_size = (8, 20) if is_big else (2, 12)
-    first = directory + count_size
-    most = (
-        len(data) - first
-    ) // entry_size  # a directory that claims more is cut, and refused by who reads it
-    seen: set[int] = set()
-    repeated: set[int] = set()
-    for entry in range(min(number(directory, count_size), most)):
-        tag = number(first + entry * entry_size, 2)
-        (repeated if tag in seen else seen).add(tag)
-    return repeated
+    order: Literal["big", "little"] = "little" if data[:2] == b"II" else "big"
+    header = Reader(data, 2, len(data), order)
+    is_big = header.number(2) == _BIG_TIFF
+    if is_big:
+        header.take(4)
+    # A BigTIFF has 64-bit offsets and counts.
+    directory = Reader(data, header.number(8 if is_big else 4), len(data), order)
+    count = directory.number(8 if is_big else 2)
+    entries = walk(directory, tiff_entry(20 if is_big else 12), _MAX_ENTRIES)
+    # Nobody reads an entry that the end of the file cuts.
+    tags = [entry.kind for entry in islice(entries, count) if entry.next <= len(data)]
+    return {int.from_bytes(tag, order) for tag, times in Counter(tags).items() if times > 1}
 
 
 def unpacked_bytes(data: bytes, tags: Mapping[int, Any]) -> float:
-    """Bytes of a strip or a tile (TIFF 6.0, page 39 and section 15), which libtiff unpacks whole, however small the image is.
+    """Return the bytes of a strip or tile (TIFF 6.0, page 39 and section 15).
 
-    `tags` are those that Pillow has read from `data`. Raises ImageCorrupt where one is no number, or where a tag that decides on
-    the size stands twice; samples whose bits are stated twice are taken for the largest there are.
+    libtiff unpacks it as a whole, however small the image is. `tags` are those that Pillow has read
+    from `data`. If the bits per sample are given twice, the largest possible value counts.
+
+    Raises ImageCorrupt if a tag is not a number, or if another tag that decides the size is given
+    twice.
     """
     repeated = _repeated_tags(data) & _DECISIVE
     if repeated - {_BITS}:
         raise ImageCorrupt
     with pillow_errors():
         values = {tag: tags[tag] for tag in _DECISIVE if tag in tags}
-    bits = (_MOST_BITS,) if _BITS in repeated else values.get(_BITS, (1,))
+    bits = (_MAX_BITS,) if _BITS in repeated else values.get(_BITS, (1,))
     if not isinstance(bits, tuple) or not all(isinstance(size, int) for size in bits) or not bits:
         raise ImageCorrupt
 
@@ -63,7 +69,7 @@ def unpacked_bytes(data: bytes, tags: Mapping[int, Any]) -> float:
 
     sample_bits = max(sum(bits), max(bits) * number(_SAMPLES, 1))
     if number(_PHOTOMETRIC, 0) == _YCBCR:
-        sample_bits += 32  # Pillow has libtiff convert the strip to RGBA, beside it
+        sample_bits += 32  # libtiff converts the strip to RGBA, in a second buffer
     width, height = number(_WIDTH, 0), number(_LENGTH, 0)
     if _TILE_WIDTH in values:
         pixels = number(_TILE_WIDTH, 0) * number(_TILE_LENGTH, height)

@@ -1,0 +1,207 @@
+"""Send the traffic: eight steady clients, bursts, a kept connection, a rest after each minute."""
+
+import asyncio
+import io
+import time
+import zlib
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from bench.images import MADE_FROM, make_images, sources
+from bench.report import Figures, Samples, percentiles, record, say
+from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Random, Request, Traffic
+from serving.responses import STATUSES
+from tests.support.environment import DATA
+from tests.support.faults import faulty_source
+from tests.support.process_memory import settled_pss, watching
+from tests.support.serving import serve
+
+# The codes of responses that are wrong in themselves: a 200 whose image is not whole or not of the
+# size in its headers, one whose bytes are not those that the same request got before, and a
+# response of no documented shape.
+BROKEN_IMAGE, OTHER_BYTES, UNDOCUMENTED = "broken_image", "other_bytes", "undocumented"
+
+# Half of what the service admits by default: outside of bursts, none may be told that it is busy.
+_CLIENTS = 8
+_MINUTE = 60.0
+_BETWEEN_BURSTS = (5.0, 15.0)
+# The requests per second of the client that keeps its connection.
+_KEPT_PER_SECOND = 4
+# Seconds without a byte: far beyond the service's own deadline.
+_TIMEOUT = 60.0
+
+_STATUSES = {error.code: status for error, status in STATUSES.items()}
+_KEPT = Request("kept connection", "/health", frozenset({"ok"}), "/health", method="GET")
+
+
+class Client:
+    """Sends requests to the service at `url`, and compares the images of equal requests."""
+
+    def __init__(self, url: str) -> None:
+        # The service closes idle connections after 5 s; close them earlier, so that none ends just
+        # as it is used.
+        limits = httpx.Limits(max_connections=None, keepalive_expiry=2)
+        self.http = httpx.AsyncClient(
+            base_url=url, timeout=_TIMEOUT, limits=limits, trust_env=False
+        )
+        self._checksums: dict[str, int] = {}
+
+    async def send(self, request: Request) -> str:
+        """Return `ok`, a code of the service's errors, or a code of this module or `traffic`."""
+        response = None
+        body = bytearray()
+        try:
+            async with (
+                asyncio.timeout(request.patience),
+                self.http.stream(request.method, request.path, **request.arguments) as response,
+            ):
+                async for part in response.aiter_raw():
+                    body += part
+                    await asyncio.sleep(request.pause)
+        except TimeoutError:
+            return LEFT
+        except httpx.TransportError:
+            return LOST if response is None else BROKEN_OFF
+        if response.status_code != 200:
+            return _error_code(response.status_code, bytes(body))
+        if not response.headers["Content-Type"].startswith("image/"):
+            return "ok"
+        size = int(response.headers["X-Width"]), int(response.headers["X-Height"])
+        if not _is_whole(bytes(body), size):
+            return BROKEN_IMAGE
+        checksum = zlib.crc32(body)
+        same = self._checksums.setdefault(request.what, checksum) == checksum
+        return "ok" if same else OTHER_BYTES
+
+
+def _error_code(status: int, body: bytes) -> str:
+    try:
+        code = str(httpx.Response(status, content=body).json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return UNDOCUMENTED
+    return code if _STATUSES.get(code) == status else UNDOCUMENTED
+
+
+def _is_whole(image: bytes, size: tuple[int, int]) -> bool:
+    """Check the header and a PNG's checksums: decoding would take the service's processors."""
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            opened.verify()
+            return opened.size == size
+    except Exception:  # Pillow raises almost anything for a broken file
+        return False
+
+
+async def soak(minutes: int, seed: int) -> Figures:
+    """Serve, send traffic for so many minutes, and return what came of it."""
+    images = make_images()
+    async with faulty_source(sources(images)) as source:
+        with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as service:
+            client, process = Client(service.url), service.process.pid
+            traffic = Traffic(images, DATA / "corpus", source.url)
+            drive = _Drive(client, service.port, traffic, seed)
+            async with client.http:
+                await drive.rest("0", process)
+                for minute in map(str, range(1, minutes + 1)):
+                    with watching(process) as watch:
+                        await drive.run(minute)
+                    record(drive.by_minute, minute, "default", peak=watch.peak)
+                    await drive.rest(minute, process)
+                    say(f"minute {minute} of {minutes}: {len(drive.wrong)} wrong")
+            log = service.log.read_text(errors="replace").splitlines()
+    for samples in (drive.by_minute, drive.by_kind):
+        for case, sides in samples.items():
+            record(samples, case, "default", **percentiles(sides["default"].pop("seconds", [])))
+    return {
+        "minutes": minutes,
+        "seed": seed,
+        "images": MADE_FROM,
+        "errors": [line for line in log if '"level": "error"' in line],
+        "wrong": drive.wrong,
+        "by_minute": drive.by_minute,
+        "by_kind": drive.by_kind,
+    }
+
+
+class _Drive:
+    """The clients, and what came of their requests."""
+
+    def __init__(self, client: Client, port: int, traffic: Traffic, seed: int) -> None:
+        self.by_minute: Samples = {}
+        self.by_kind: Samples = {}
+        self.wrong: list[Figures] = []
+        self._client, self._port, self._traffic = client, port, traffic
+        self._randoms = [np.random.default_rng([seed, number]) for number in range(_CLIENTS)]
+        self._bursting = np.random.default_rng([seed, _CLIENTS])
+        self._last_burst_ended = -float("inf")
+
+    async def run(self, minute: str) -> None:
+        """Send a minute of traffic, and wait for its last responses."""
+        until = time.monotonic() + _MINUTE
+        async with asyncio.TaskGroup() as group:
+            for random in self._randoms:
+                group.create_task(self._send_steadily(random, minute, until))
+            group.create_task(self._send_bursts(minute, until))
+            group.create_task(self._keep_connection(minute, until))
+
+    async def rest(self, minute: str, process: int) -> None:
+        """Record the memory at rest, in a state that can be compared."""
+        for request in self._traffic.settling():
+            await self._client.send(request)
+        rest = await asyncio.to_thread(settled_pss, process)
+        record(self.by_minute, minute, "default", rest=rest)
+
+    async def _send_steadily(self, random: Random, minute: str, until: float) -> None:
+        while time.monotonic() < until:
+            await self._send(self._traffic.draw(random), minute)
+
+    async def _send_bursts(self, minute: str, until: float) -> None:
+        while time.monotonic() + (pause := self._bursting.uniform(*_BETWEEN_BURSTS)) <= until:
+            await asyncio.sleep(pause)
+            self._last_burst_ended = float("inf")
+            requests = self._traffic.burst(self._bursting)
+            await asyncio.gather(*(self._send(request, minute) for request in requests))
+            self._last_burst_ended = time.monotonic()
+
+    async def _keep_connection(self, minute: str, until: float) -> None:
+        """Ask for /health on one connection, and open another only if it is lost.
+
+        The rest between two minutes is longer than the service keeps an idle connection.
+        """
+        connection = None
+        while time.monotonic() < until:
+            started = time.monotonic()
+            try:
+                connection = connection or await asyncio.open_connection("127.0.0.1", self._port)
+                code = await _ask_health(*connection)
+            except (OSError, asyncio.IncompleteReadError):
+                connection, code = None, LOST
+            self._note(_KEPT, minute, code, started)
+            await asyncio.sleep(1 / _KEPT_PER_SECOND)
+        if connection is not None:
+            connection[1].close()
+
+    async def _send(self, request: Request, minute: str) -> None:
+        started = time.monotonic()
+        self._note(request, minute, await self._client.send(request), started)
+
+    def _note(self, request: Request, minute: str, code: str, started: float) -> None:
+        seconds, kind = time.monotonic() - started, request.kind
+        record(self.by_kind, kind, "default", code=[code])
+        if code not in ("busy", LEFT):
+            record(self.by_kind, kind, "default", seconds=seconds)
+        if code == "ok" and " MP " in kind:
+            record(self.by_minute, minute, "default", seconds=seconds)
+        # Requests that overlap with a burst may be told that the service is busy.
+        if code not in request.right and (code != "busy" or self._last_burst_ended < started):
+            outcome = {"minute": minute, "kind": kind, "what": request.what, "code": code}
+            self.wrong.append({**outcome, "right": sorted(request.right)})
+
+
+async def _ask_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    writer.write(b"GET /health HTTP/1.1\r\nHost: service\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(len(b'{"status":"ok"}'))
+    return "ok" if head.startswith(b"HTTP/1.1 200 ") else UNDOCUMENTED
