@@ -27,7 +27,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(memory_budget, "monotonic", clock)
-    monkeypatch.setattr(memory_budget, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(memory_budget, "CHECK_INTERVAL", 0.001)
     return clock
 
 
@@ -161,7 +161,7 @@ async def test_a_complete_source_is_not_evicted(clock: Clock) -> None:
     complete.complete()
     clock.pass_by(100)
     assert not complete.is_slow(patience_is_over=True)
-    assert not budget.cut_off_slow_peer(100)
+    assert not budget.evict_slowest_peer(100)
 
 
 @pytest.mark.parametrize(("rate", "is_slow"), [(1 * KB, True), (100 * KB, False)])
@@ -186,7 +186,7 @@ async def test_the_longest_transfer_is_evicted_not_the_oldest_request(clock: Clo
     first.begin_sending(6 * MB)
     first.sent(MB)
     clock.pass_by(PATIENCE)
-    assert budget.cut_off_slow_peer(waited=1)
+    assert budget.evict_slowest_peer(waited=1)
     assert evicted == ["reading for longest"]
 
 
