@@ -176,8 +176,8 @@ class RequestLifecycle:
     def _end_at(self, when: float, reason: EndReason) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # In an empty context: the event loop may keep a cancelled timer until its time, and with the
-        # timer everything in its context.
+        # In an empty context: the event loop may keep a cancelled timer until its time, and with
+        # the timer everything in its context.
         self._timer = asyncio.get_running_loop().call_at(when, self.end, reason, context=Context())
 
 

@@ -223,9 +223,9 @@ class MemoryBudget:
     ) -> bool:
         """Evict the slow request with the longest wait for its peer. Return whether there was one.
 
-        `waited` is how long, in seconds, another request has been waiting for memory. Requests with less
-        than `min_bytes` or in another phase than `phase` are spared, because their end would not
-        help, and so are requests that wait for memory themselves.
+        `waited` is how long, in seconds, another request has been waiting for memory. Requests with
+        less than `min_bytes` or in another phase than `phase` are spared, because their end would
+        not help, and so are requests that wait for memory themselves.
         """
         slow = [
             one
