@@ -168,7 +168,7 @@ class BackgroundRemover:
 
     @bentoml.on_startup
     async def watch(self) -> None:
-        """Abort idle connections from now on. On SIGTERM, finish the active requests first."""
+        """Start aborting idle connections. On SIGTERM, finish active requests before stopping."""
         runtime.connections.find_server()
         self._sweeping = asyncio.ensure_future(runtime.connections.sweep())
         end = signal.getsignal(signal.SIGTERM)

@@ -7,33 +7,29 @@ read and httpx 22 ms, on processors that the client shares with the server.
 import asyncio
 import http.client
 import os
-import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 
 from bench.images import make_images, sources
 from pipeline.weights.fetch import find_weights
+from tests.support import serving
 from tests.support.cgroup import Cgroup
 from tests.support.environment import ROOT
 from tests.support.faults import FaultySource, faulty_source_in_a_thread
-from tests.support.serving import command, environment, free_port
 
 # The virtual environment of rembg's server, which `make bench` installs: it pins another uvicorn
 # than BentoML accepts.
 REMBG = ROOT / "bench" / ".peer"
 # Seconds. rembg's server compiles for most of a minute at its first start.
-_START_LIMIT, _STOP_LIMIT, _TIMEOUT = 180, 20, 600
+_START_LIMIT, _TIMEOUT = 180, 600
 _POLL_INTERVAL = 0.01
 # More concurrent requests than the service admits by default, and a longer deadline.
 LOADED = {"BGR_MAX_WAITING": "32", "BGR_DEADLINE": "120"}
@@ -93,17 +89,19 @@ _REMBG_API = Api("/api", "/api/remove", "file", {"model": "u2netp"})
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; `started` is its start by `time.perf_counter`, in seconds."""
+    """A running server, and how to ask it."""
 
     api: Api
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
-    started: float
+    process: serving.Server
+
+    @property
+    def pid(self) -> int:
+        """The id of the process whose tree serves."""
+        return self.process.process.pid
 
     def upload(self, image: bytes, **options: str) -> httpx.Response:
         """Upload an image."""
-        url, form = self.url + self.api.upload_path, {**self.api.form, **options}
+        url, form = self.process.url + self.api.upload_path, {**self.api.form, **options}
         return send(httpx.Request("POST", url, files={self.api.file_field: image}, data=form))
 
     def upload_all(self, images: Sequence[bytes], **options: str) -> Burst:
@@ -114,16 +112,19 @@ class Server:
     def fetch(self, image_url: str, **options: str) -> httpx.Response:
         """Send the URL of an image, to the service only."""
         body = {"image_url": image_url, **options}
-        return send(httpx.Request("POST", f"{self.url}/remove-background", json=body))
+        return send(httpx.Request("POST", self.process.url + serving.URL, json=body))
 
     def wait_until_ready(self) -> float:
-        """Return the seconds from the start to the first 200. Raises RuntimeError without one."""
-        request = httpx.Request("GET", self.url + self.api.ready_path)
-        while time.perf_counter() - self.started < _START_LIMIT and self.process.poll() is None:
+        """Return the seconds from the start to the first 200. Raises TimeoutError without one."""
+        request = httpx.Request("GET", self.process.url + self.api.ready_path)
+        while (seconds := time.perf_counter() - self.process.started) < _START_LIMIT:
             if send(request).status_code == 200:
-                return time.perf_counter() - self.started
+                return time.perf_counter() - self.process.started
+            if self.process.process.poll() is not None:
+                break
             time.sleep(_POLL_INTERVAL)
-        raise RuntimeError(f"{self.process.args!r} is not ready:\n{self.log.read_text()[-3000:]}")
+        log = self.process.log.read_text() + self.process.log.with_suffix(".err").read_text()
+        raise TimeoutError(f"{self.process.url} is not ready after {seconds:.0f} s:\n{log[-3000:]}")
 
 
 # Starts a server, waits until it is ready unless told not to, and stops it.
@@ -146,21 +147,32 @@ class Stage:
         self, settings: Mapping[str, str] = {}, cgroup: Cgroup | None = None, wait: bool = True
     ) -> AbstractContextManager[Server]:
         """Launch the service, which may fetch from `source`."""
-        port = free_port()
-        line = command(".", port)
+        port = serving.free_port()
+        line = serving.command(".", port)
         if cgroup is not None:
             line = cgroup.entering(line)
         allowed = {"BGR_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{self.source.port}"}
-        return _launched(_SERVICE_API, port, line, environment(**allowed, **settings), wait)
+        return _launched(_SERVICE_API, line, port, serving.environment(**allowed, **settings), wait)
 
     def rembg(
         self, settings: Mapping[str, str] = {}, wait: bool = True
     ) -> AbstractContextManager[Server]:
         """Launch rembg's server. `true` stands in for the browser that it opens."""
-        port = free_port()
+        port = serving.free_port()
         line = [f"{REMBG}/bin/rembg", "s", "--no-ui", "--host", "127.0.0.1", "--port", str(port)]
         variables = {**os.environ, "U2NET_HOME": rembg_home(), "BROWSER": "true", **settings}
-        return _launched(_REMBG_API, port, line, variables, wait)
+        return _launched(_REMBG_API, line, port, variables, wait)
+
+
+@contextmanager
+def _launched(
+    api: Api, line: list[str], port: int, variables: Mapping[str, str], wait: bool
+) -> Iterator[Server]:
+    with serving.running(line, port, variables) as process:
+        server = Server(api, process)
+        if wait:
+            server.wait_until_ready()
+        yield server
 
 
 def rembg_home() -> str:
@@ -190,31 +202,3 @@ def set_up(quick: bool) -> Iterator[Stage]:
 
     with faulty_source_in_a_thread({**faults, "slow": slow}) as source:
         yield Stage(images, source, quick)
-
-
-@contextmanager
-def _launched(
-    api: Api, port: int, line: list[str], variables: Mapping[str, str], wait: bool
-) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            line, cwd=ROOT, env=variables, stdout=log, stderr=log, start_new_session=True
-        )
-        server = Server(api, f"http://127.0.0.1:{port}", process, Path(log.name), started)
-        try:
-            if wait:
-                server.wait_until_ready()
-            yield server
-        finally:
-            _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process by SIGTERM, and kill what is left of its session."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_LIMIT)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
 from serving.errors import Busy, ShuttingDown
-from serving.memory_budget import LOOK_SECONDS, MemoryBudget, Phase
+from serving.memory_budget import CHECK_INTERVAL, MemoryBudget, Phase
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ class AdmissionQueue:
         """
         if self._is_closing:
             raise ShuttingDown
-        if self.active >= self.capacity and not self._budget.cut_off_slow_peer():
+        if self.active >= self.capacity and not self._budget.evict_slowest_peer():
             raise Busy
         self._requests.add(request)
         self._is_empty.clear()
@@ -126,9 +126,9 @@ class AdmissionQueue:
             else:
                 now = time.monotonic()
                 short_since = now if short_since is None else short_since
-                if self._budget.cut_off_slow_peer(now - short_since, phase=Phase.SENDING):
+                if self._budget.evict_slowest_peer(now - short_since, phase=Phase.SENDING):
                     continue
-            await asyncio.wait({place}, timeout=LOOK_SECONDS)
+            await asyncio.wait({place}, timeout=CHECK_INTERVAL)
 
     def _abandon(self, job: Future[Any]) -> None:
         """Count work that goes on after the end of its request as active until it ends."""

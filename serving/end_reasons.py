@@ -24,11 +24,12 @@ class EndReason(enum.Enum):
 
 @dataclass(frozen=True)
 class Ending:
-    """What a reason does.
+    """How a request that ends for a reason is answered, logged and counted.
 
-    `error` is the response, or None to send nothing. If another response has begun, its connection
-    is aborted instead: closed normally, the response could look complete. `code` is for the log
-    line and the metric.
+    `error` is sent to the client, with its status of `responses.py`; None sends nothing. If a
+    response has already started, the connection is aborted instead, because after a normal close a
+    truncated response could look complete. `code` appears in the log line, and as the label `code`
+    of the metric `background_remover_requests_total`.
     """
 
     error: type[BackgroundRemovalError] | None

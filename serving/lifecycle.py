@@ -109,7 +109,7 @@ class RequestLifecycle:
         self.end(EndReason.SHUTTING_DOWN)
 
     def begin_response(self) -> None:
-        """Replace the deadline by the time that the client has to read the response."""
+        """Replace the deadline with the time limit for reading the response."""
         if self._app_timeout is not None:
             self._end_at(time.monotonic() + WRITE_TIMEOUT, EndReason.SLOW_READER)
         if self.admission is not None:
@@ -135,7 +135,7 @@ class RequestLifecycle:
                 await self._send_ending(error)
 
     async def linger(self) -> None:
-        """Read on, and end a response that was held open for a client that is still sending."""
+        """Discard the rest of the body, then end a response that was held open meanwhile."""
         if self.response.is_held_open:
             await self.body.discard_rest()
             async with self._bounded():
@@ -176,8 +176,8 @@ class RequestLifecycle:
     def _end_at(self, when: float, reason: EndReason) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # In an empty context: the event loop may keep a canceled timer until its time, and with the
-        # timer everything in its context.
+        # In an empty context: the event loop may keep a cancelled timer until its time, and with
+        # the timer everything in its context.
         self._timer = asyncio.get_running_loop().call_at(when, self.end, reason, context=Context())
 
 

@@ -33,8 +33,8 @@ _WAIT_SECONDS = 1.0
 PATIENCE = 5.0
 _SLOW_BYTES_PER_SECOND = 256 * 1024
 
-# The interval in which a waiting request looks for slow peers, in seconds.
-LOOK_SECONDS = 0.25
+# How often a waiting request checks for slow peers, in seconds.
+CHECK_INTERVAL = 0.25
 
 
 class Transfer:
@@ -106,7 +106,7 @@ class Reservation:
         self.transfer.resume()
 
     def complete(self) -> None:
-        """Note that the source is complete, and that its peer cannot be slow any more."""
+        """Mark the source complete: its peer can no longer be evicted as slow."""
         self.phase = Phase.HOLDING
         self._budget.settle(self, self.size)
 
@@ -199,8 +199,8 @@ class MemoryBudget:
         started = monotonic()
         try:
             while not room.done():
-                if not self.cut_off_slow_peer(monotonic() - started, least_bytes=FREE_BYTES):
-                    await asyncio.wait({room}, timeout=LOOK_SECONDS)
+                if not self.evict_slowest_peer(monotonic() - started, min_bytes=FREE_BYTES):
+                    await asyncio.wait({room}, timeout=CHECK_INTERVAL)
         finally:
             if self._waiting.pop(reservation, None) is not None:
                 self._serve()
@@ -218,19 +218,19 @@ class MemoryBudget:
             self._reservations.remove(reservation)
             self.settle(reservation, 0)
 
-    def cut_off_slow_peer(
-        self, waited: float = 0.0, *, least_bytes: int = 0, phase: Phase | None = None
+    def evict_slowest_peer(
+        self, waited: float = 0.0, *, min_bytes: int = 0, phase: Phase | None = None
     ) -> bool:
         """Evict the slow request with the longest wait for its peer. Return whether there was one.
 
-        `waited` is for how many seconds another request has waited for memory. Requests with less
-        than `least_bytes` or in another phase than `phase` are spared, because their end would not
-        help, and so are requests that wait for memory themselves.
+        `waited` is how long, in seconds, another request has been waiting for memory. Requests with
+        less than `min_bytes` or in another phase than `phase` are spared, because their end would
+        not help, and so are requests that wait for memory themselves.
         """
         slow = [
             one
             for one in self._reservations
-            if one.size >= least_bytes
+            if one.size >= min_bytes
             and phase in (None, one.phase)
             and one not in self._waiting
             and one.is_slow(waited >= _WAIT_SECONDS)

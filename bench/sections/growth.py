@@ -48,7 +48,7 @@ def measure(stage: Stage, samples: Samples) -> None:
             chosen = random.choice(len(requests), size, p=shares)
             _, responses = send_all([requests[i] for i in chosen], _CONCURRENCY)
             statuses = [response.status_code for response in responses]
-            rest = settled_pss(service.process.pid)
+            rest = settled_pss(service.pid)
             record(samples, f"batch {batch + 1}", "default", rest=rest, status=statuses)
             say(f"growth: batch {batch + 1}: {rest / MB:.0f} MB")
     rests = [sides["default"]["rest"][0] for sides in samples.values()]

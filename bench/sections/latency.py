@@ -78,7 +78,7 @@ def measure(stage: Stage, samples: Samples) -> None:
                 total = sum(steps.values())
                 allowed = _ALLOWED[0] * total + _ALLOWED[1]
                 record(kept, size, "floor", **steps, seconds=total, allowed=allowed)
-            say(SECTION.report({size: samples[size]}))
+            say("latency: " + SECTION.report({size: samples[size]}).rpartition("--- |\n")[2])
 
 
 def _settled(send: Callable[..., T], *arguments: object, **options: str) -> T:

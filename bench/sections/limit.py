@@ -50,4 +50,4 @@ def measure(stage: Stage, samples: Samples) -> None:
                         seconds = {"free": usual.seconds, "limited": under.seconds}
                         record(samples, case, "default", status=statuses, **seconds)
                 record(samples, case, "default", wrong=wrong, peak=cgroup.peak())
-                say(SECTION.report({case: samples[case]}))
+                say("limit: " + SECTION.report({case: samples[case]}).rpartition("--- |\n")[2])

@@ -106,7 +106,7 @@ def measure(stage: Stage, samples: Samples) -> None:
 def _peak(launch: Launch, options: dict[str, str], images: list[bytes]) -> tuple[int, Burst]:
     with launch() as server:
         server.upload(images[0], **options).raise_for_status()
-        with watching(server.process.pid) as watch:
+        with watching(server.pid) as watch:
             burst = server.upload_all(images, **options)
     say(f"load: {len(images)} images: peak {watch.peak / MB:.0f} MB")
     return watch.peak, burst

@@ -39,7 +39,7 @@ def measure(stage: Stage, samples: Samples) -> None:
     }
     for side, (launch, names) in servers.items():
         with launch(wait=False) as server:
-            process = server.process.pid
+            process = server.pid
             with watching(process) as watch:
                 server.wait_until_ready()
             record(samples, "starting", side, peak=watch.peak)

@@ -31,6 +31,6 @@ def measure(stage: Stage, samples: Samples) -> None:
                 with launch(caches if kind == "cold" else {}, wait=False) as server:
                     ready = server.wait_until_ready()
                     server.upload(stage.images["0.24-plain"]).raise_for_status()
-                    seconds = time.perf_counter() - server.started
+                    seconds = time.perf_counter() - server.process.started
             record(samples, kind, side, ready=ready, seconds=seconds)
             say(f"start, {kind}, {side}: ready {ready:.2f} s, first response {seconds:.2f} s")

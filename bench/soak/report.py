@@ -91,6 +91,7 @@ def _order(item: tuple[str, Sides]) -> tuple[float, str]:
 def plot(results: Figures, file: Path) -> None:
     """Draw memory and latency by minute."""
     with two_panels(file) as panels:
+        panels[0].axhline(_LIMIT, color="#444444", linestyle="--", linewidth=1, label="512 MB")
         for axes, title, names, colors, scale in (
             (panels[0], "Memory, MB", ("peak", "rest"), ("#c2571a", "#1f5fa8"), MB),
             (
@@ -111,4 +112,3 @@ def plot(results: Figures, file: Path) -> None:
             axes.set(title=title, xlabel="minute")
             axes.set_ylim(0)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        panels[0].axhline(_LIMIT, color="#444444", linestyle="--", linewidth=1, label="512 MB")

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 Address = IPv4Address | IPv6Address
 
 # The IANA IPv4 Special-Purpose Address Registry (RFC 6890 and its updates), multicast, and one
-# address of a cloud that is outside of both.
+# cloud provider's address that neither covers.
 _SPECIAL_V4 = tuple(
     IPv4Network(network)
     for network in (

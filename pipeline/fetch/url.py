@@ -1,9 +1,9 @@
 """Client's text -> SourceURL, or an error. Pure, and tested by table.
 
-The rules are stricter than a browser's, so that no other parser can read another host from the same
-text: no user information, no backslash, no percent sign in the host, IPv4 only as four plain
-decimals, names only with two labels or more, and outside the special-use domains. `network.py`
-checks the addresses that a name resolves to.
+The rules are stricter than a browser's, so that no other parser can extract a different host from
+the same text: no user information, no backslash, no percent sign in the host, IPv4 only as four
+plain decimals, names only with two labels or more, and outside the special-use domains.
+`network.py` checks the addresses that a name resolves to.
 """
 
 import re

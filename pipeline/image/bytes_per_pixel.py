@@ -11,7 +11,7 @@ _PILLOW = 4
 
 
 def bytes_per_pixel(image: Image.Image, kind: str, data: bytes, is_rotated: bool) -> float:
-    """Return Pillow's own 4 bytes, plus what the decoder holds beside them, as measured.
+    """Return Pillow's own 4 bytes, plus what the decoder holds in addition, as measured.
 
     `is_rotated` tells whether Pillow rotates the image while it loads it.
 

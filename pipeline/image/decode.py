@@ -29,7 +29,7 @@ from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
 from pipeline.image.headers.jpeg import keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
-from pipeline.image.headers.webp import read_canvas_size
+from pipeline.image.headers.webp_frames import read_canvas_size
 from pipeline.image.pillow_errors import pillow_errors
 from pipeline.image.source_image import ORIENTATIONS, SourceImage
 from pipeline.image.strips import SERIAL, Strips

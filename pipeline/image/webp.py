@@ -7,7 +7,7 @@ from PIL import Image
 
 from compat.pillow import decode_webp_into, webp_size
 from pipeline.errors import ImageCorrupt
-from pipeline.image.headers.webp import first_frame
+from pipeline.image.headers.webp_frames import first_frame
 
 
 def decode_webp(data: bytes, size: tuple[int, int]) -> Image.Image:

@@ -89,6 +89,7 @@ def count_requests(page: Page) -> None:
             globalThis.most = 0;
             XMLHttpRequest.prototype.send = function (body) {
                 most = Math.max(most, ++active);
+                // It precedes "load", at which the page sends the next request.
                 this.addEventListener("readystatechange", () => {
                     if (this.readyState === XMLHttpRequest.DONE) active--;
                 });

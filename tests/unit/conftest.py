@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from PIL import Image
+from starlette.types import Scope
 
+from compat.uvicorn import Connections
 from pipeline.weights.fetch import find_weights
 from tests.unit.loopback import LoopbackServer
 
@@ -27,3 +29,11 @@ def loopback_server(monkeypatch: pytest.MonkeyPatch) -> LoopbackServer:
 def weights() -> bytes:
     """The original weights, verified."""
     return find_weights().content
+
+
+@pytest.fixture
+def aborted(monkeypatch: pytest.MonkeyPatch) -> list[Scope]:
+    """The requests whose connections were aborted."""
+    scopes: list[Scope] = []
+    monkeypatch.setattr(Connections, "abort", lambda _, scope: scopes.append(scope))
+    return scopes

@@ -1,3 +1,5 @@
+"""The queue and its executor: order, capacity, cancellation, draining."""
+
 import asyncio
 import contextlib
 import functools
@@ -23,7 +25,7 @@ def queue_of(capacity: int) -> AdmissionQueue:
 
 
 class Request:
-    """What the queue knows of one."""
+    """A request, as the queue sees it."""
 
     holds_place = True
 
@@ -39,18 +41,18 @@ async def run(queue: AdmissionQueue, work: Callable[[], T]) -> T:
         return await turn.run(work)
 
 
-def test_the_queue_is_full() -> None:
-    queue, inside = queue_of(2), [Request(), Request()]
-    for request in inside:
+def test_a_full_queue_refuses_a_request_until_another_leaves() -> None:
+    queue, active = queue_of(2), [Request(), Request()]
+    for request in active:
         queue.admit(request)
     with pytest.raises(Busy):
         queue.admit(Request())
     assert queue.active == 2
-    queue.leave(inside[0])
+    queue.leave(active[0])
     queue.admit(Request())
 
 
-def test_a_place_that_was_never_given_cannot_be_taken_back() -> None:
+def test_a_request_that_was_never_admitted_cannot_leave() -> None:
     queue = queue_of(1)
     queue.admit(Request())
     queue.leave(Request())
@@ -58,7 +60,7 @@ def test_a_place_that_was_never_given_cannot_be_taken_back() -> None:
         queue.admit(Request())
 
 
-async def test_one_work_at_a_time_in_order() -> None:
+async def test_one_request_is_processed_at_a_time_in_order() -> None:
     queue, running, most, order = queue_of(9), 0, 0, []
 
     def work(number: int) -> int:
@@ -75,12 +77,12 @@ async def test_one_work_at_a_time_in_order() -> None:
     assert (most, order) == (1, list(range(8)))
 
 
-async def test_errors_of_the_work_arrive() -> None:
+async def test_an_exception_of_the_work_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         await run(queue_of(1), lambda: 1 // 0)
 
 
-async def test_work_that_waits_and_is_cancelled_never_starts() -> None:
+async def test_work_cancelled_while_it_waits_never_starts() -> None:
     queue, end, started = queue_of(9), threading.Event(), []
     first = asyncio.create_task(run(queue, end.wait))
     second = asyncio.create_task(run(queue, lambda: started.append(2)))
@@ -93,7 +95,7 @@ async def test_work_that_waits_and_is_cancelled_never_starts() -> None:
     assert started == []
 
 
-async def test_one_cancelled_as_its_turn_comes_holds_nobody_up() -> None:
+async def test_work_cancelled_as_its_turn_comes_releases_the_executor() -> None:
     queue, end = queue_of(9), threading.Event()
     first = asyncio.create_task(run(queue, end.wait))
     second = asyncio.create_task(run(queue, lambda: None))
@@ -106,7 +108,7 @@ async def test_one_cancelled_as_its_turn_comes_holds_nobody_up() -> None:
     await asyncio.wait_for(run(queue, lambda: None), 1)
 
 
-async def test_unread_responses_keep_work_from_beginning_and_nobody_from_asking() -> None:
+async def test_unread_responses_delay_work_which_can_still_be_cancelled() -> None:
     budget, order = MemoryBudget(), []
     queue = AdmissionQueue(9, budget)
     unread = budget.open(lambda: None)
@@ -114,20 +116,20 @@ async def test_unread_responses_keep_work_from_beginning_and_nobody_from_asking(
     tasks = [asyncio.create_task(run(queue, lambda n=n: order.append(n))) for n in (1, 2)]  # type: ignore[misc]
     await asyncio.sleep(0.05)
     assert order == []
-    tasks[0].cancel()  # it can still leave: it holds no lock
+    tasks[0].cancel()
     await asyncio.gather(tasks[0], return_exceptions=True)
     unread.close()
     await asyncio.wait_for(tasks[1], 1)
     assert order == [2]
 
 
-async def test_one_unread_response_does_not_hold_work_up() -> None:
+async def test_one_unread_response_does_not_delay_work() -> None:
     budget = MemoryBudget()
     budget.open(lambda: None).begin_sending(12_000_000)
     await asyncio.wait_for(run(AdmissionQueue(9, budget), lambda: None), 1)
 
 
-async def test_the_next_work_begins_only_when_the_last_ones_response_counts() -> None:
+async def test_work_starts_after_the_response_of_the_work_before_it_is_counted() -> None:
     budget = MemoryBudget()
     queue = AdmissionQueue(9, budget)
 
@@ -146,7 +148,7 @@ async def test_the_next_work_begins_only_when_the_last_ones_response_counts() ->
     second.cancel()
 
 
-async def test_abandoned_work_keeps_its_place_until_its_thread_has_ended() -> None:
+async def test_abandoned_work_keeps_its_place_until_it_ends() -> None:
     queue, end = queue_of(1), threading.Event()
     task = asyncio.create_task(run(queue, end.wait))
     await asyncio.sleep(0.05)
@@ -159,7 +161,7 @@ async def test_abandoned_work_keeps_its_place_until_its_thread_has_ended() -> No
     queue.admit(Request())
 
 
-async def test_after_a_hundred_forced_deadlines_never_more_than_one_works() -> None:
+async def test_after_a_hundred_forced_deadlines_one_request_is_processed_at_a_time() -> None:
     queue, running, most, done = queue_of(200), 0, 0, 0
 
     def work() -> None:
@@ -185,7 +187,7 @@ async def test_after_a_hundred_forced_deadlines_never_more_than_one_works() -> N
     assert 10 < done < 100
 
 
-async def test_draining_waits_for_the_active_and_refuses_the_rest() -> None:
+async def test_draining_waits_for_active_requests_and_refuses_new_ones() -> None:
     queue, request = queue_of(9), Request()
     queue.admit(request)
     draining = asyncio.create_task(queue.drain(grace=5))
@@ -199,7 +201,7 @@ async def test_draining_waits_for_the_active_and_refuses_the_rest() -> None:
     assert not request.told.is_set()
 
 
-async def test_draining_shuts_down_who_stays_too_long() -> None:
+async def test_draining_shuts_down_requests_after_the_grace_period() -> None:
     queue, request = queue_of(9), Request()
     queue.admit(request)
     await queue.drain(grace=0.05)
@@ -207,11 +209,11 @@ async def test_draining_shuts_down_who_stays_too_long() -> None:
 
 
 async def test_work_that_fails_leaves_no_image_behind() -> None:
-    """Without the help of the collector of cycles, which comes late where few objects are large."""
+    """Its image is freed without the garbage collector, which runs late if objects are few."""
     images: weakref.WeakSet[threading.Event] = weakref.WeakSet()
 
     def work() -> None:
-        image = threading.Event()  # any object will do
+        image = threading.Event()  # stands in for an image
         images.add(image)
         raise FormatUnsupported
 

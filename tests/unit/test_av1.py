@@ -26,7 +26,7 @@ def unit(kind: int, content: str) -> bytes:
 def sequence(
     width: int, height: int, size_bits: int = 16, is_reduced: bool = False, deep: bool = False
 ) -> bytes:
-    """Return a sequence header of profile 0 in 4:2:0, without timing, identifiers or order hints."""
+    """Return a sequence header of profile 0 in 4:2:0, without timing or order hints."""
     if is_reduced:
         start, tools = "000" + "11" + "00000", "000"
     else:

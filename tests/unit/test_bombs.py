@@ -1,17 +1,14 @@
 """Small files that ask for much: each is refused, or decoded with little time and memory."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
-from pipeline.memory import WORKER_ENVIRONMENT
 from serving.settings import Settings
 from tests.support.bombs import BOMBS, LATE_BOMBS
-from tests.support.environment import ROOT, Record
-from tests.support.serving import environment
+from tests.support.environment import Record
+from tests.unit.scripts import output_of
 
 # For each file: its code, the least time and the most memory of three runs.
 SCRIPT = """
@@ -41,8 +38,7 @@ for file in map(Path, sys.argv[1:]):
         found = code(data)
         times.append(1000 * (time.perf_counter() - started))
         added.append(megabytes("VmHWM") - before)
-    line = {"code": found, "milliseconds": min(times), "megabytes": max(added)}
-    print(json.dumps({"name": file.name, **line}))
+    print(json.dumps({"code": found, "milliseconds": min(times), "megabytes": max(added)}))
 """
 
 
@@ -52,17 +48,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("bombs")
     for name, (make, _) in {**BOMBS, **LATE_BOMBS}.items():
         assert (folder / name).write_bytes(make()) <= Settings().max_source_bytes
-    command = [sys.executable, "-c", SCRIPT, *map(str, sorted(folder.iterdir()))]
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment(**WORKER_ENVIRONMENT),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout[-500:] + result.stderr[-2000:]
-    return {line["name"]: line for line in map(json.loads, result.stdout.splitlines())}
+    files = sorted(folder.iterdir())
+    lines = map(json.loads, output_of(SCRIPT, *files))
+    return {file.name: line for file, line in zip(files, lines, strict=True)}
 
 
 @pytest.mark.parametrize("milliseconds", [1_000, pytest.param(50, marks=pytest.mark.slow)])

@@ -1,4 +1,4 @@
-"""Every file under deploy/, by the real tool for it, and against what the code says of itself."""
+"""Every file under deploy/: checked by its own tool, and compared with the code."""
 
 import re
 import shutil
@@ -18,7 +18,7 @@ from tests.support.environment import ROOT
 DEPLOY = ROOT / "deploy"
 TOOLS = Path(sys.executable).parent  # of this virtual environment
 NAME = {"app.kubernetes.io/name": "background-remover"}
-MEMORY = 512  # megabytes: what the measurements were made under
+MEMORY = 512  # megabytes, as in the measurements
 
 
 def run(*command: str) -> str:
@@ -29,7 +29,7 @@ def run(*command: str) -> str:
 
 @pytest.fixture(scope="module")
 def resources() -> dict[str, Any]:
-    """What `kubectl apply -k` would send: each resource by its kind."""
+    """The resources that `kubectl apply -k` would send, by kind."""
     if shutil.which("kubectl") is None:
         pytest.skip("needs kubectl")
     return {
@@ -59,7 +59,7 @@ def yaml_of(path: Any) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-def test_every_selector_finds_the_pods_and_no_others(resources: dict[str, Any], pod: Any) -> None:
+def test_every_selector_has_the_labels_of_the_pods(resources: dict[str, Any], pod: Any) -> None:
     assert NAME.items() <= pod["metadata"]["labels"].items()
     assert resources["Service"]["spec"]["selector"] == NAME
     assert resources["Deployment"]["spec"]["selector"]["matchLabels"] == NAME
@@ -71,7 +71,7 @@ def test_every_selector_finds_the_pods_and_no_others(resources: dict[str, Any], 
     )
 
 
-def test_a_pod_is_confined_as_the_images_test_confines_it(pod: Any) -> None:
+def test_a_pod_is_confined_like_the_container_of_make_image_test(pod: Any) -> None:
     (container,) = pod["spec"]["containers"]
     assert container["resources"]["requests"] == container["resources"]["limits"]
     assert container["resources"]["limits"]["memory"] == f"{MEMORY}Mi"
@@ -84,24 +84,24 @@ def test_a_pod_is_confined_as_the_images_test_confines_it(pod: Any) -> None:
     assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]
 
 
-def test_a_pod_has_the_time_to_finish(pod: Any) -> None:
+def test_a_pod_has_time_to_finish_its_requests(pod: Any) -> None:
     (container,) = pod["spec"]["containers"]
     settings = settings_of({variable["name"]: variable["value"] for variable in container["env"]})
     waiting = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
     assert pod["spec"]["terminationGracePeriodSeconds"] > waiting + settings.drain
-    assert settings.drain >= settings.deadline  # so that nothing that was let in is cut short
+    assert settings.drain >= settings.deadline  # no admitted request is cut short
     ready = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe")}
     assert (ready, container["livenessProbe"]["httpGet"]["path"]) == ({"/readyz"}, "/livez")
 
 
 def settings_of(variables: dict[str, Any]) -> Settings:
-    """The settings that an environment makes; a name that is no setting's is refused."""
+    """Return the settings of an environment. An unknown name is refused."""
     return Settings.model_validate(
         {name.removeprefix("BGR_").lower(): value for name, value in variables.items()}
     )
 
 
-def test_the_network_policy_lets_nothing_out_that_the_guard_refuses(
+def test_the_network_policy_allows_the_addresses_that_the_guard_allows(
     resources: dict[str, Any],
 ) -> None:
     names, sources = resources["NetworkPolicy"]["spec"]["egress"]
@@ -114,18 +114,16 @@ def test_the_network_policy_lets_nothing_out_that_the_guard_refuses(
     assert set(allowed) == {ip_network("0.0.0.0/0"), ip_network("2000::/3")}
     excepted = [network for networks in allowed.values() for network in networks]
     assert len(excepted) > 20
-    for (
-        network
-    ) in excepted:  # both ends of each, and what lies beside them, where the guard may differ
+    for network in excepted:
         assert not is_public(network[0])
         assert not is_public(network[-1])
         for beside in (int(network[0]) - 1, int(network[-1]) + 1):
             address = type(network[0])(min(max(beside, 0), 2**network.max_prefixlen - 1))
-            let_out = any(
+            is_allowed = any(
                 address in wide and not any(address in narrow for narrow in allowed[wide])
                 for wide in allowed
             )
-            assert is_public(address) == let_out, address
+            assert is_public(address) == is_allowed, address
 
 
 def test_compose_accepts_its_file() -> None:
@@ -147,13 +145,13 @@ def test_compose_accepts_its_file() -> None:
             assert (DEPLOY / volume.partition(":")[0]).exists(), volume
 
 
-def test_prometheus_and_grafana_find_what_they_are_given(promtool: str) -> None:
+def test_prometheus_and_grafana_find_their_files_and_each_other(promtool: str) -> None:
     run(promtool, "check", "config", "deploy/prometheus/prometheus.yaml")
     jobs = [
         job["job_name"]
         for job in yaml_of(DEPLOY / "prometheus" / "prometheus.yaml")["scrape_configs"]
     ]
-    assert jobs == ["background-remover"]  # the job that the dashboard and the alerts ask for
+    assert jobs == ["background-remover"]  # the job of the dashboard and the alerts
     provisioning = DEPLOY / "grafana" / "provisioning"
     (source,) = yaml_of(provisioning / "datasources" / "prometheus.yaml")["datasources"]
     services = yaml_of(DEPLOY / "compose.yaml")["services"]
@@ -162,8 +160,8 @@ def test_prometheus_and_grafana_find_what_they_are_given(promtool: str) -> None:
     assert any(provider["options"]["path"] in volume for volume in services["grafana"]["volumes"])
 
 
-def test_renders_blueprint_has_the_fields_that_render_documents() -> None:
-    """Render's own schema is on its site alone; the fields are those of its Blueprint reference for a web service of an image."""
+def test_the_blueprint_for_render_has_documented_fields_only() -> None:
+    """The fields are those of Render's Blueprint reference for a web service from an image."""
     (service,) = yaml_of(DEPLOY / "render.yaml")["services"]
     documented = {
         "type",
@@ -194,7 +192,7 @@ def test_renders_blueprint_has_the_fields_that_render_documents() -> None:
     assert service["healthCheckPath"] == "/readyz"
 
 
-def test_nginx_passes_what_the_service_accepts_and_waits_as_long() -> None:
+def test_nginx_accepts_as_many_bytes_and_waits_as_long_as_the_service() -> None:
     config = (DEPLOY / "nginx.conf").read_text()
     (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", config)
     assert int(megabytes) * 2**20 > Settings().max_source_bytes + 64 * 1024

@@ -20,6 +20,7 @@ from pipeline.errors import (
     UnsupportedEncoding,
     URLNotAllowed,
 )
+from pipeline.fetch.download import MAX_REDIRECTS
 from tests.support.environment import no_limit
 from tests.support.serving import free_port
 from tests.support.source import Source
@@ -74,7 +75,6 @@ async def test_cookies_proxies_and_netrc_are_ignored(
         ("/status/503", SourceUnreachable),
         ("/gzip", UnsupportedEncoding),
         ("/short", SourceUnreachable),
-        ("/redirect/4", TooManyRedirects),
         ("/to?http://10.0.0.1/", URLNotAllowed),
         ("/to?http://localhost/", URLNotAllowed),
         ("/slow", SourceTimeout),
@@ -94,8 +94,11 @@ async def test_the_status_of_the_source_is_reported(fetch: Any) -> None:
     assert caught.value.body["status"] == 403
 
 
-async def test_three_redirects_are_followed(fetch: Any, photo: bytes) -> None:
-    assert await fetch("/redirect/3") == photo
+async def test_three_redirects_are_followed_and_no_more(fetch: Any, photo: bytes) -> None:
+    assert MAX_REDIRECTS == 3
+    assert await fetch(f"/redirect/{MAX_REDIRECTS}") == photo
+    with pytest.raises(TooManyRedirects):
+        await fetch(f"/redirect/{MAX_REDIRECTS + 1}")
 
 
 async def test_the_byte_limit_applies_with_and_without_a_declared_size(

@@ -5,18 +5,10 @@ import struct
 import pytest
 
 from pipeline.errors import ImageCorrupt
-from pipeline.image.headers.isobmff import Reader, whole_file
+from pipeline.image.headers.isobmff import whole_file
 from tests.support.avif_files import box, full
 
 INNER = box(b"free") * 3
-
-
-def test_a_reader_takes_numbers_one_after_the_other() -> None:
-    reader = Reader(bytes(range(10)), 2, 8)
-    assert (reader.number(1), reader.number(2), reader.take(3)) == (2, 0x0304, b"\5\6\7")
-    assert (reader.number(0), reader.at) == (0, 8)
-    with pytest.raises(ImageCorrupt):
-        reader.number(1)  # the data goes on, but not for this reader
 
 
 def test_boxes_are_found_in_order_with_their_content() -> None:

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from pipeline.options import Options
 
-ACCEPTED = {
+ACCEPTED: dict[str, list[object]] = {
     "subject": ["largest", "all"],
     "crop": [True, False],
     "margin": [0, 1, 500],
@@ -15,7 +15,7 @@ ACCEPTED = {
     "background": [None, "#fff", "#A0b1C2", "#00000080"],
 }
 
-REFUSED = {
+REFUSED: dict[str, list[object]] = {
     "subject": ["", "Largest", "smallest", None, 1],
     "crop": ["maybe", 2, None],
     "margin": [-1, 501, 1.5, "many", None],

@@ -26,7 +26,7 @@ Alpha = NDArray[np.uint8]
 
 
 def slanted(softness: float) -> NDArray[np.float64]:
-    """Return an alpha of 1 left of a slanted line and 0 right of it, with a ramp of `softness` pixels."""
+    """Return an alpha of 1 left of a slanted line and 0 right of it, `softness` pixels apart."""
     rows, columns = np.mgrid[:SIZE, :SIZE]
     distance = (430 + 0.15 * (rows - SIZE / 2) - columns) / np.hypot(1, 0.15)
     truth: NDArray[np.float64] = np.clip(distance / softness + 0.5, 0, 1)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,7 +72,8 @@ def test_the_size_is_that_of_the_models_input(
     segmenter = RembgSegmenter("u2netp")
     assert segmenter.input_size == size
     mask = segmenter.predict(Image.new("RGB", size)).mask
-    assert (mask.shape, mask.dtype, mask.max()) == ((size[1], size[0]), np.uint8, 200)
+    assert (mask.shape, mask.max()) == ((size[1], size[0]), 200)
+    assert mask.dtype == np.uint8
 
 
 def test_a_model_that_does_not_exist_is_answered_with_those_that_do() -> None:
@@ -98,12 +98,12 @@ def test_a_model_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch)
         RembgSegmenter("u2net")
 
 
-def test_the_command_ends_with_the_sentence(tmp_path: Path) -> None:
+def test_the_command_ends_with_the_sentence() -> None:
     command = [sys.executable, "-m", "pipeline.mask.rembg", "nothing"]
     result = subprocess.run(
         command,
         cwd=ROOT,
-        env=environment(NUMBA_CACHE_DIR=str(tmp_path)),
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,

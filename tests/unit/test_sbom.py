@@ -1,4 +1,4 @@
-"""The bill of materials, from an inventory as an image gives it."""
+"""The bill of materials of an image, from its inventory."""
 
 import json
 
@@ -11,7 +11,7 @@ FOUND = {
 }
 
 
-def test_every_part_is_named_as_registries_name_it() -> None:
+def test_every_part_has_the_name_that_registries_use() -> None:
     bom = json.loads(bill("image", FOUND))
     parts = {part["bom-ref"]: part for part in bom["components"]}
     assert parts.keys() == {

@@ -1,10 +1,10 @@
-from pathlib import Path
+"""Environment variables become settings, or one sentence that names the wrong variable."""
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.errors import StartupError
 from pipeline.fetch.url import parse_source_url
-from pipeline.processors import available_processors
 from serving.settings import Settings, read_settings
 
 WRONG = {
@@ -53,7 +53,7 @@ def test_a_wrong_value_names_its_variable(variable: str, value: str) -> None:
         read_settings({variable: value})
 
 
-def test_defaults_and_empty_values() -> None:
+def test_an_empty_variable_has_its_default() -> None:
     settings = read_settings({"BGR_DEADLINE": "", "OTHER": "x"})
     assert settings == Settings()
     assert (settings.max_source_bytes, settings.max_pixels, settings.max_waiting) == (
@@ -83,7 +83,7 @@ def test_a_download_cannot_take_longer_than_the_request() -> None:
         ("127.0.0.1:8080", ("127.0.0.1", 8080)),
     ],
 )
-def test_private_hosts_are_brought_to_the_form_of_a_urls_host(
+def test_a_private_host_is_normalized_like_the_host_of_a_url(
     entry: str, host_port: tuple[str, int]
 ) -> None:
     (allowed,) = read_settings({"BGR_ALLOWED_PRIVATE_HOSTS": entry}).allowed_private_hosts
@@ -106,11 +106,11 @@ def test_private_hosts_are_brought_to_the_form_of_a_urls_host(
         "null",
     ],
 )
-def test_origins_as_browsers_send_them(origin: str) -> None:
+def test_an_origin_is_accepted_as_browsers_send_it(origin: str) -> None:
     assert read_settings({"BGR_CORS_ORIGINS": origin}).cors_origins == (origin,)
 
 
-def test_lists() -> None:
+def test_a_list_is_separated_by_commas() -> None:
     settings = read_settings(
         {
             "BGR_ALLOWED_PRIVATE_HOSTS": "MinIO:9000, [::1]:80,",
@@ -124,27 +124,27 @@ def test_lists() -> None:
     assert "key-one" not in repr(settings)
 
 
-@pytest.mark.parametrize(
-    ("files", "processors"),
-    [
-        ({"cpu.max": "150000 100000"}, 2),
-        ({"cpu.max": "50000 100000"}, 1),
-        ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4),
-    ],
-)
-def test_processors_follow_the_quota(
-    tmp_path: Path, files: dict[str, str], processors: int
-) -> None:
-    (tmp_path / "cpu").mkdir()
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    assert available_processors(tmp_path) == processors
+def test_a_value_is_converted_to_its_type() -> None:
+    settings = read_settings(
+        {"BGR_DRAIN": "0", "BGR_THREADS": "3", "BGR_MODEL": "rembg:u2net", "BGR_MODEL_FILE": "/a"}
+    )
+    assert (settings.drain, settings.threads) == (0, 3)
+    assert (settings.model, str(settings.model_file)) == ("rembg:u2net", "/a")
 
 
-@pytest.mark.parametrize("text", ["max 100000", "", "x y"])
-def test_without_a_quota_the_affinity_counts(
-    tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+def test_the_default_of_threads_is_the_number_of_processors(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 5})
-    (tmp_path / "cpu.max").write_text(text)
-    assert available_processors(tmp_path) == 3
+    monkeypatch.setattr("pathlib.Path.read_text", lambda _: "max 100000")
+    assert read_settings({}).threads == 3
+
+
+def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BGR_DEADLINE", "7")
+    assert read_settings({}).deadline == Settings().deadline == 25
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(Settings(), "deadline", 7)  # noqa: B010

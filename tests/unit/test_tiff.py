@@ -3,8 +3,6 @@
 import io
 import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,8 @@ from compat.pillow import tiff_tags
 from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
 from pipeline.image.headers.tiff import unpacked_bytes
-from pipeline.memory import WORKER_ENVIRONMENT
-from tests.support.environment import ROOT
 from tests.support.images import MAX_PIXELS, encoded, quadrants
-from tests.support.serving import environment
+from tests.unit.scripts import output_of
 
 WIDTH, LENGTH, BITS, PHOTOMETRIC, SAMPLES = 256, 257, 258, 262, 277
 DESCRIPTION, ORIENTATION, ROWS_PER_STRIP, TILE_WIDTH, TILE_LENGTH = 270, 274, 278, 322, 323
@@ -118,14 +114,7 @@ def test_a_rotated_tiff_takes_the_memory_that_it_announces(
     file = tmp_path / "image.tif"
     tags = {ORIENTATION: 6, ROWS_PER_STRIP: 64}
     file.write_bytes(encoded(image, "TIFF", compression=compression, tiffinfo=tags))
-    result = subprocess.run(
-        [sys.executable, "-c", PEAK, str(file)],
-        cwd=ROOT,
-        env=environment(**WORKER_ENVIRONMENT),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    measured, announced = json.loads(result.stdout)
+    (line,) = output_of(PEAK, file)
+    measured, announced = json.loads(line)
     assert announced == 8
     assert 7 < measured < 8.5

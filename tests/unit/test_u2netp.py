@@ -19,7 +19,8 @@ def test_the_input_is_rembgs(photo: bytes, rembg_session: Any) -> None:
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     (theirs,) = rembg_session.normalize(image, mean, deviation, (320, 320)).values()
     ours = to_input(image)
-    assert (ours.dtype, ours.shape) == (np.float32, (1, 3, 320, 320))
+    assert ours.dtype == np.float32
+    assert ours.shape == (1, 3, 320, 320)
     assert np.array_equal(ours, theirs)
 
 

@@ -41,7 +41,7 @@ def test_the_weights_themselves_are_accepted(weights: bytes) -> None:
 
 
 def test_a_truncated_file_is_refused_by_its_size(weights: bytes) -> None:
-    with pytest.raises(StartupError, match="a file has 4,574,860 bytes.*truncated"):
+    with pytest.raises(StartupError, match=r"a file has 4,574,860 bytes.*truncated"):
         check_weights(weights[:-1], "a file")
 
 
@@ -53,10 +53,10 @@ def test_a_changed_file_is_refused_by_its_checksum(weights: bytes) -> None:
 def test_a_named_file_is_the_only_source(weights: bytes, home: Path) -> None:
     (home / "u2netp.onnx").write_bytes(weights)
     named = home / "named.onnx"
-    with pytest.raises(StartupError, match="named.onnx cannot be read"):
+    with pytest.raises(StartupError, match=r"named\.onnx cannot be read"):
         find_weights(named)
     named.write_bytes(changed(weights))
-    with pytest.raises(StartupError, match="BGR_MODEL_FILE .*named.onnx"):
+    with pytest.raises(StartupError, match=r"BGR_MODEL_FILE .*named\.onnx"):
         find_weights(named)
     named.write_bytes(weights)
     assert find_weights(named) == fetch.Weights("BGR_MODEL_FILE", weights)

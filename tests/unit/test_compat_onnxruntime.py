@@ -1,0 +1,68 @@
+"""The arena that sessions share."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import psutil
+import pytest
+
+from compat import MovedError
+from compat import onnxruntime as compat_onnxruntime
+from compat.onnxruntime import SharedArena, check, is_out_of_memory, session_options
+
+
+def test_the_locked_version_passes() -> None:
+    check()
+
+
+def test_a_missing_api_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compat_onnxruntime, "SharedArena", object)
+    with pytest.raises(MovedError, match=r"^onnxruntime .*arena"):
+        check()
+
+
+def run(session: onnxruntime.InferenceSession) -> None:
+    (tensor,) = session.get_inputs()
+    session.run(None, {tensor.name: np.zeros((1, 3, 320, 320), np.float32)})
+
+
+def test_shrinking_frees_what_another_session_has_used(model_file: Path) -> None:
+    session = onnxruntime.InferenceSession(
+        str(model_file), sess_options=session_options(threads=1), providers=["CPUExecutionProvider"]
+    )
+    run(session)
+    held = psutil.Process().memory_info().rss
+    SharedArena().shrink()
+    assert held - psutil.Process().memory_info().rss > 60_000_000
+    run(session)
+
+
+def test_a_session_starts_the_threads_that_it_is_given(model_file: Path) -> None:
+    def threads() -> int:
+        return psutil.Process().num_threads()
+
+    before, sessions = threads(), []
+    for count in (1, 4):
+        options = session_options(threads=count)
+        sessions.append(
+            onnxruntime.InferenceSession(
+                str(model_file), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        )
+    # The calling thread is one of them.
+    assert threads() - before == (1 - 1) + (4 - 1)
+    del sessions
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Failed to allocate memory for requested buffer of size 1", True),
+        ("bad allocation", True),
+        ("std::bad_alloc", True),
+        ("Got invalid dimensions for input", False),
+    ],
+)
+def test_a_lack_of_memory_is_known_by_its_message(message: str, expected: bool) -> None:
+    assert is_out_of_memory(RuntimeError(message)) == expected

@@ -1,0 +1,78 @@
+"""Forms whose file stays in memory."""
+
+import tempfile
+from collections.abc import AsyncGenerator
+
+import pytest
+import starlette
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from compat import MovedError
+from compat import starlette as compat_starlette
+from compat.starlette import FormReader, check, content
+
+HEADERS = Headers({"content-type": "multipart/form-data; boundary=b"})
+
+
+def test_the_locked_version_passes() -> None:
+    check()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "what"),
+    [
+        (MultiPartParser, "spool_max_size", "spool_max_size"),
+        (compat_starlette, "SpooledTemporaryFile", "a form's file that stays in memory"),
+    ],
+)
+def test_a_missing_api_is_named(
+    owner: object, name: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, object())
+    with pytest.raises(MovedError, match=f"^Starlette {starlette.__version__} .*{what}"):
+        check()
+
+
+def reader(*parts: tuple[str, bytes], **limits: int) -> FormReader:
+    """Return a reader of a form; a part whose name is `file` is a file."""
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        for name, value in parts:
+            filename = '; filename="a"' if name == "file" else ""
+            yield f'--b\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n'.encode()
+            yield value + b"\r\n"
+        yield b"--b--\r\n"
+
+    most = {"max_fields": 2, "max_field_bytes": 10, "max_file_bytes": 5_000_000} | limits
+    return FormReader(HEADERS, stream(), **most)
+
+
+async def test_a_file_of_any_allowed_size_stays_in_memory() -> None:
+    sent = bytes(4_000_000)  # over Starlette's own limit of 1 MB
+    form = await reader(("file", sent), ("margin", b"5")).read()
+    file = form["file"]
+    assert isinstance(file, UploadFile)
+    assert content(file) == sent
+    assert form["margin"] == "5"
+
+
+async def test_a_file_on_disk_is_refused() -> None:
+    """Where /tmp is memory, it would be memory that nothing counts."""
+    with tempfile.SpooledTemporaryFile(max_size=1) as spooled:
+        spooled.write(b"too much")
+        with pytest.raises(MovedError, match="memory"):
+            content(UploadFile(spooled))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [("file", b"x"), ("file", b"y")],
+        [("a", b""), ("b", b""), ("c", b"")],
+        [("a", b"x" * 11)],
+    ],
+)
+async def test_a_form_over_its_limits_is_refused(parts: list[tuple[str, bytes]]) -> None:
+    with pytest.raises(MultiPartException):
+        await reader(*parts).read()
