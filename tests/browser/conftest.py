@@ -27,9 +27,13 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Run Chromium."""
+    """Run Chromium.
+
+    Playwright's event loop runs as long as Chromium does. No other may run meanwhile, so it must
+    end before the asynchronous tests of other packages.
+    """
     found = filter(
         None,
         map(
