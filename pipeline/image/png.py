@@ -25,6 +25,7 @@ _LEVEL = 2
 _RAW = -15  # deflate's largest window, without the zlib wrapper: one wrapper encloses all strips
 _ZLIB_HEADER = b"\x78\x01"  # RFC 1950: deflate, 32 KB window, fastest
 _LAST_BLOCK = b"\x03\x00"  # RFC 1951: an empty final block
+_STORED_BYTE = b"\0\1\0\xfe\xff"  # RFC 1951, 3.2.4: a stored block of one byte, which follows
 _ADLER_BASE = 65_521
 
 
@@ -36,10 +37,7 @@ def write_png(rows: Rows, width: int, height: int, channels: int, strips: Strips
 
     def deflate(top: int, bottom: int) -> tuple[bytes, int, int]:
         filtered = _filter_rows(rows, top, bottom)
-        compressor = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
-        # A full flush ends a strip at a byte boundary and the next one refers to nothing before it,
-        # so that strips deflated separately form one stream.
-        content = compressor.compress(filtered) + compressor.flush(isal_zlib.Z_FULL_FLUSH)
+        content = _deflate_strip(filtered.reshape(-1))
         return content, isal_zlib.adler32(filtered), filtered.size
 
     file = io.BytesIO()
@@ -54,6 +52,28 @@ def write_png(rows: Rows, width: int, height: int, channels: int, strips: Strips
     _write_chunk(file, b"IDAT", _LAST_BLOCK + checksum.to_bytes(4, "big"))
     _write_chunk(file, b"IEND", b"")
     return file.getvalue()
+
+
+def _deflate_strip(filtered: NDArray[np.uint8]) -> bytes:
+    """Deflate a strip on its own: uint8 (bytes,) -> blocks that end at a byte boundary.
+
+    A full flush ends the strip, and nothing in it refers to an earlier one, so that strips deflated
+    separately form one stream.
+    """
+    # Without a history, the output of ISA-L's levels 1 and 2 depends on memory addresses, in one of
+    # 1,000 to 8,000 strips. A preset dictionary avoids that. It is the strip's own first byte,
+    # written as a stored block, so that references to it are valid.
+    first = filtered[:1].tobytes()
+    compressor = isal_zlib.compressobj(
+        _LEVEL,
+        isal_zlib.DEFLATED,
+        _RAW,
+        isal_zlib.DEF_MEM_LEVEL,
+        isal_zlib.Z_DEFAULT_STRATEGY,
+        first,
+    )
+    rest = compressor.compress(filtered[1:]) + compressor.flush(isal_zlib.Z_FULL_FLUSH)
+    return _STORED_BYTE + first + rest
 
 
 def _filter_rows(rows: Rows, top: int, bottom: int) -> NDArray[np.uint8]:

@@ -126,10 +126,6 @@ def mask_with_edges() -> Pixels:
     return np.clip(distance * 20 + noise + 128, 0, 255).astype(np.uint8)[..., np.newaxis]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="At levels 1 and 2, ISA-L starts a stream without history by addresses, not by content",
-)
 def test_the_same_pixels_give_the_same_bytes_wherever_memory_lies() -> None:
     mask = mask_with_edges()
     first, random, held = write(mask), Random(4), []
