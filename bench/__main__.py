@@ -19,7 +19,7 @@ SECTIONS = {
     for name in ("start", "installed", "latency", "memory", "load", "urls", "growth", "limit")
 }
 
-_SERVICE = ("bentoml", "isal", "numpy", "onnxruntime", "pillow", "scipy")
+_SERVICE = ("bentoml", "isal", "numpy", "onnxruntime", "pillow")
 _REMBG = ("numpy", "onnxruntime", "pillow", "rembg", "scipy", "uvicorn")
 
 # The rows of the README's table: the section, what a row says of a case, the figure and its unit.

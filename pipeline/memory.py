@@ -23,8 +23,8 @@ WORKER_ENVIRONMENT = {
             "glibc.malloc.hugetlb=1",
         )
     ),
-    # NumPy and SciPy would start one OpenBLAS thread per processor, each with a buffer. No matrix
-    # is multiplied here.
+    # NumPy would start one OpenBLAS thread per processor, each with a buffer. No matrix is
+    # multiplied here.
     "OPENBLAS_NUM_THREADS": "1",
 }
 
