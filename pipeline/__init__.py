@@ -10,8 +10,8 @@
     Prediction        what is salient, 0 to 255, 320 × 320
      ↓      mask/     components.py chooses the subject by connected components
     Subject
-     ↓      mask/     upsample.py, then refine.py follows the image's own edges
-    Matte             alpha at full resolution, and the subject's box
+     ↓      mask/     matte.py: upsample.py, then refine.py follows the image's own edges
+    Matte             alpha of any region at full resolution, and the subject's box
      ↓      image/    encode.py
     bytes             PNG or WebP
 

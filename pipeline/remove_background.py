@@ -1,6 +1,5 @@
 """The whole flow from encoded image to encoded cutout: decode, segment, select, refine, encode."""
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +10,9 @@ from pipeline.image.decode import decode
 from pipeline.image.encode import WEBP_BYTES_PER_PIXEL, encode
 from pipeline.image.strips import SERIAL, Strips
 from pipeline.mask.components import select_subject
-from pipeline.mask.refine import estimate_foreground, fit_local_colors, refine_alpha
+from pipeline.mask.matte import Matte
+from pipeline.mask.refine import fit_local_colors
 from pipeline.mask.segmenter import Segmenter
-from pipeline.mask.upsample import upsample_mask
 from pipeline.options import Options
 from pipeline.request_timer import RequestTimer
 
@@ -66,29 +65,28 @@ def remove_background(
         with timer.step("decode"):
             image = decode(data, max_pixels, reclaim_memory, strips)
         with timer.step("segment"):
-            model_image = image.reduced(segmenter.input_size)
+            is_raw = options.edges == "raw"
+            model_image = image.reduced(segmenter.input_size, exact=is_raw)
             prediction = segmenter.predict(model_image)
             if is_large:
                 segmenter.release_memory()
         with timer.step("select"):
-            own_alpha = image.alpha
             visible = None
-            if own_alpha is not None:
-                visible = np.asarray(own_alpha.resize(segmenter.input_size))
+            if image.alpha is not None:
+                visible = np.asarray(image.alpha.resize(segmenter.input_size))
             subject = select_subject(prediction, np.asarray(model_image), visible, options.subject)
-            margin = options.margin if options.crop else None
-            refine = clean = None
-            if options.edges == "refined":
-                colors = fit_local_colors(subject.mask, model_image, image.size)
-                refine = functools.partial(refine_alpha, image=image, local_colors=colors)
-                if own_alpha is None:  # a source with its own alpha has clean colors already
-                    clean = functools.partial(estimate_foreground, local_colors=colors)
-            matte = upsample_mask(subject.mask, image.size, own_alpha, margin, refine, strips)
+            local_colors = None
+            if not is_raw:
+                local_colors = fit_local_colors(subject.mask, model_image, image.size)
+            matte = Matte(subject.mask, image, local_colors)
+            subject_box = matte.find_subject()
+            frame = Box(0, 0, *image.size)
+            if options.crop:
+                frame = subject_box.grown(options.margin, image.size)
         with timer.step("encode"):
-            frame = matte.frame
             if options.format == "webp":
                 reclaim_memory(WEBP_BYTES_PER_PIXEL * frame.width * frame.height)
-            content = encode(image, matte.alpha, frame, options, clean)
+            content = encode(image, matte.render, frame, options)
     except MemoryError as exc:
         raise OutOfMemory from exc
     return Cutout(
@@ -96,7 +94,7 @@ def remove_background(
         media_type=f"image/{options.format}",
         width=frame.width,
         height=frame.height,
-        subject=matte.subject,
+        subject=subject_box,
         confidence=subject.confidence,
         source_pixels=image.size[0] * image.size[1],
     )

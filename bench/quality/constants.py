@@ -4,7 +4,6 @@ Changes one constant of pipeline/mask/refine.py after another, and prints the me
 of alpha, relative to that of the chosen value, as a table: the mean over the sets.
 """
 
-import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,12 @@ from bench.quality.ground_truth import Sample, samples, sets
 from bench.quality.methods import segmenter
 from bench.quality.scores import Array
 from bench.report import say, table
+from pipeline.image.box import Box
 from pipeline.image.decode import decode
 from pipeline.image.source_image import SourceImage
 from pipeline.mask import refine
 from pipeline.mask.components import Subject, select_subject
-from pipeline.mask.upsample import upsample_mask
+from pipeline.mask.matte import Matte
 from tests.support.images import encoded
 
 _FACTORS, _SHIFTS = (0.5, 0.75, 1.0, 1.33, 2.0), (-0.1, -0.05, 0.0, 0.05, 0.1)
@@ -81,8 +81,7 @@ def _errors(segmented: dict[str, list[Segmented]]) -> Array:
 def _error(segmented: Segmented) -> float:
     image, model_image, subject, truth = segmented
     colors = refine.fit_local_colors(subject.mask, model_image, image.size)
-    refined = functools.partial(refine.refine_alpha, image=image, local_colors=colors)
-    alpha = upsample_mask(subject.mask, image.size, None, None, refined).alpha
+    alpha = Matte(subject.mask, image, colors).render(Box(0, 0, *image.size))
     return float(np.abs(alpha / 255 - truth).mean())
 
 

@@ -1,6 +1,5 @@
 """Image and alpha -> PNG or WebP bytes. Only pixels of the source are written, no metadata."""
 
-import functools
 import io
 from collections.abc import Callable
 
@@ -26,19 +25,13 @@ WEBP_QUALITY = 90
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # by the number of channels
 
-# `clean_colors(colors, alpha, corner)` removes the background's share from colors, in place:
-# uint8 (height, width, 3 or more), uint8 (height, width), and (left, top) in the image.
-CleanColors = Callable[[NDArray[np.uint8], NDArray[np.uint8], tuple[int, int]], None]
+# Renders alpha: `render(box, colors)` returns uint8 (height, width) of a box of the image. If it
+# is given the image's colors there, uint8 (height, width, 3), it may clean them in place.
+Render = Callable[[Box, NDArray[np.uint8] | None], NDArray[np.uint8]]
 
 
-def encode(
-    image: SourceImage,
-    alpha: NDArray[np.uint8],
-    frame: Box,
-    options: Options,
-    clean_colors: CleanColors | None = None,
-) -> bytes:
-    """Encode the part `frame` of an image with `alpha`, uint8 (height, width) of the frame.
+def encode(image: SourceImage, render: Render, frame: Box, options: Options) -> bytes:
+    """Encode the part `frame` of an image with the alpha that `render` returns.
 
     The result has 8 bits per channel and straight alpha. A fully transparent pixel is
     (0, 0, 0, 0), so the removed background cannot be recovered.
@@ -50,50 +43,38 @@ def encode(
         max(width, height) > WEBP_MAX_SIDE or width * height > WEBP_MAX_PIXELS
     ):
         raise FormatUnsupported
-    rows = functools.partial(_compose, image, alpha, frame, options, clean_colors)
-    channels: int = rows(0, 1).shape[2]
+    background = _rgba(options.background) if options.background else (0, 0, 0, 0)
+    channels = 1 if options.output == "mask" else 3 if background[3] == 255 else 4
+
+    def rows(top: int, bottom: int) -> NDArray[np.uint8]:
+        box = Box(frame.left, frame.top + top, width, bottom - top)
+        if channels == 1:
+            return render(box, None)[..., np.newaxis]
+        return _compose(image, render, box, background)
+
     write = _write_webp if options.format == "webp" else write_png
     return write(rows, width, height, channels, image.strips)
 
 
 def _compose(
-    image: SourceImage,
-    alpha: NDArray[np.uint8],
-    frame: Box,
-    options: Options,
-    clean_colors: CleanColors | None,
-    top: int,
-    bottom: int,
+    image: SourceImage, render: Render, box: Box, background: tuple[int, int, int, int]
 ) -> NDArray[np.uint8]:
-    """Return rows `top` to `bottom` of the result: uint8 (rows, width, channels).
-
-    A mask has 1 channel, a cutout on an opaque background 3, any other cutout 4.
-    """
-    alpha = alpha[top:bottom]
-    if options.output == "mask":
-        return alpha[..., np.newaxis]
-    left, above, right, _ = frame.corners
-    corner = left, above + top
-    colors = image.rgb((*corner, right, above + bottom))
-    *backdrop, opacity = _rgba(options.background) if options.background else (0, 0, 0, 0)
-    if opacity and clean_colors is not None:
-        pixels = np.array(colors)
-        clean_colors(pixels, alpha, corner)
-        colors = Image.fromarray(pixels)
+    """Return a box of the cutout: uint8 (rows, width, 3) on an opaque background, else 4."""
+    *backdrop, opacity = background
+    colors = np.array(image.rgb(box.corners))
+    alpha = render(box, colors)
+    mask = Image.fromarray(alpha)
     if opacity == 255:
-        opaque = Image.new("RGB", colors.size, tuple(backdrop))
-        opaque.paste(colors, mask=Image.fromarray(alpha))
+        opaque = Image.new("RGB", mask.size, tuple(backdrop))
+        opaque.paste(Image.fromarray(colors), mask=mask)
         return np.asarray(opaque)
-    cutout = colors.copy()
-    cutout.putalpha(Image.fromarray(alpha))
+    cutout = Image.fromarray(colors)
+    cutout.putalpha(mask)
     if opacity:
-        background = Image.new("RGBA", colors.size, (*backdrop, opacity))
-        return np.asarray(Image.alpha_composite(background, cutout))
+        plain = Image.new("RGBA", mask.size, background)
+        return np.asarray(Image.alpha_composite(plain, cutout))
     visible: NDArray[np.uint32] = np.asarray(cutout).view(np.uint32) * (alpha[..., np.newaxis] > 0)
-    pixels = visible.view(np.uint8)
-    if clean_colors is not None:
-        clean_colors(pixels, alpha, corner)
-    return pixels
+    return visible.view(np.uint8)
 
 
 def _rgba(color: str) -> tuple[int, int, int, int]:

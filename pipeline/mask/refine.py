@@ -38,10 +38,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
-
-from pipeline.image.box import Box
-from pipeline.image.source_image import SourceImage
 
 # At or outside these values (4 % and 96 % of 255) the mask is sure: nothing of the foreground can
 # be seen, or nothing can be seen through it.
@@ -62,6 +58,7 @@ _MIN_WIDTH = 0.4  # of w
 
 _MIN_KNOWN = 1e-3
 _TINY = np.float32(1e-6)
+_TO_SHARE = np.float32(1 / 255)
 
 Floats = NDArray[np.floating[Any]]
 
@@ -70,37 +67,43 @@ Floats = NDArray[np.floating[Any]]
 class LocalColorModel:
     """The sure colors around each cell of a coarse grid.
 
-    `mixture` is float32 (6, rows + 1, columns + 1): the three factors d / (|d|² + s), the offset
-    −B·d / (|d|² + s), the mask's weight s / (|d|² + s), and k. `colors` is float32 of the same
-    shape: F and B, three channels each, 0 to 1. The last row and column are repeated. `size` is the
-    image's width and height, in pixels.
+    `fields` is float32 (8, rows, columns + 1): F and B (three channels each, 0 to 1), the mask's
+    weight s / (|d|² + s), and k. The last column is repeated. `size` is the image's width and
+    height, in pixels.
     """
 
-    mixture: Floats
-    colors: Floats
+    fields: Floats
     size: tuple[int, int]
 
     def at(
-        self,
-        fields: Floats,
-        corner: tuple[int, int],
-        rows: NDArray[np.intp],
-        columns: NDArray[np.intp],
+        self, corner: tuple[int, int], counts: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> Floats:
-        """Interpolate `mixture` or `colors` bilinearly at pixels of the image: float32 (6, pixels).
+        """Interpolate the fields bilinearly at pixels of the image: float32 (8, pixels).
 
-        `rows` (ascending) and `columns` are relative to `corner`, (left, top).
+        The pixels come row by row: `counts` has their number in each row, and `columns` the column
+        of each pixel, both from `corner`, (left, top).
         """
-        _, cells_down, cells_across = fields.shape
-        row, down = _cell_positions(corner[1], int(rows[-1]) + 1, cells_down - 1, self.size[1])
-        column, along = _cell_positions(
-            corner[0], int(columns.max()) + 1, cells_across - 1, self.size[0]
-        )
-        between_rows = fields[:, row] + (fields[:, row + 1] - fields[:, row]) * down[:, np.newaxis]
-        lines = between_rows.reshape(len(fields), -1)
-        before = rows * cells_across + column[columns]
-        found: Floats = lines.take(before, axis=1)
-        found += (lines.take(before + 1, axis=1) - found) * along[columns]
+        _, cells_down, cells_across = self.fields.shape
+        cells_across -= 1
+        height, width = len(counts), int(columns.max()) + 1
+        row, down = _cell_positions(corner[1], height, cells_down, self.size[1])
+        column, along = _cell_positions(corner[0], width, cells_across, self.size[0])
+        first, last = int(column[0]), int(column[-1]) + 2
+        part = self.fields[:, :, first:last]
+        before = part[:, row]
+        after = part[:, np.minimum(row + 1, cells_down - 1)]
+        after -= before
+        after *= down[:, np.newaxis]
+        before += after
+        lines = before.reshape(len(before), -1)
+        slopes = np.empty_like(lines)
+        np.subtract(lines[:, 1:], lines[:, :-1], out=slopes[:, :-1])
+        slopes[:, -1] = 0
+        cells = np.repeat(np.arange(height) * (last - first), counts)
+        cells += (column - first).take(columns)
+        found: Floats = slopes.take(cells, axis=1)
+        found *= along.take(columns)
+        found += lines.take(cells, axis=1)
         return found
 
 
@@ -112,126 +115,159 @@ def fit_local_colors(
     `mask` is uint8 (height, width), `model_image` the RGB image at that size, `size` the width and
     height of the full image.
     """
-    cells = np.asarray(Image.fromarray(mask).reduce(2), dtype=np.float32)[..., np.newaxis] / 255
-    colors = np.asarray(model_image.reduce(2), dtype=np.float32) / 255
+    cells = np.asarray(Image.fromarray(mask).reduce(2), dtype=np.float32) * _TO_SHARE
+    colors = _planes(np.asarray(model_image.reduce(2)))
+    squares = _dot(colors, colors)
     sure_foreground = np.clip((cells - _MIN_FOREGROUND) / (1 - _MIN_FOREGROUND), 0, 1)
     sure_background = np.clip((_MAX_BACKGROUND - cells) / _MAX_BACKGROUND, 0, 1)
     reach = max(1, round(_REACH * max(cells.shape)))
-    foreground, foreground_variance, foreground_known = _local_mean(colors, sure_foreground, reach)
-    background, background_variance, background_known = _local_mean(colors, sure_background, reach)
+    foreground, variance, known = _local_mean(colors, squares, sure_foreground, reach)
+    background, other_variance, other_known = _local_mean(colors, squares, sure_background, reach)
+    variance += other_variance
+    known = np.minimum(known, other_known)
 
     difference = foreground - background
-    distance = (difference * difference).sum(axis=2, keepdims=True)
-    share = ((colors - background) * difference).sum(axis=2, keepdims=True) / (distance + _TINY)
-    residual = colors - background - np.clip(share, 0, 1) * difference
-    residual = (residual * residual).sum(axis=2, keepdims=True)
-    variance = foreground_variance + background_variance
-    known = np.minimum(foreground_known, background_known)
-    doubt = _NOISE + _VARIANCE_WEIGHT * (variance + _RESIDUAL_WEIGHT * residual)
+    distance = _dot(difference, difference)
+    residual = colors - background
+    share = _dot(residual, difference) / (distance + _TINY)
+    residual -= np.clip(share, 0, 1) * difference
+    doubt = _NOISE + _VARIANCE_WEIGHT * (variance + _RESIDUAL_WEIGHT * _dot(residual, residual))
     doubt /= np.maximum(known, _MIN_KNOWN)
 
-    evidence = distance + doubt
-    factors = difference / evidence
-    offset = -(factors * background).sum(axis=2, keepdims=True)
-    mixture = np.concatenate((factors, offset, doubt / evidence, known), axis=2)
-    mean_colors = np.concatenate((foreground, background), axis=2)
-    return LocalColorModel(_padded(mixture), _padded(mean_colors), size)
+    fields = np.empty((8, cells.shape[0], cells.shape[1] + 1), np.float32)
+    fields[:3, :, :-1], fields[3:6, :, :-1] = foreground, background
+    fields[6, :, :-1], fields[7, :, :-1] = doubt / (distance + doubt), known
+    fields[:, :, -1] = fields[:, :, -2]
+    return LocalColorModel(fields, size)
 
 
-def refine_alpha(
-    alpha: NDArray[np.uint8], region: Box, image: SourceImage, local_colors: LocalColorModel
-) -> None:
-    """Refine `alpha`, uint8 (height, width), the upsampled mask of a region, in place.
-
-    Unsure pixels get the α of the module's formula; sure ones become 0 or 255.
-    """
-    if alpha.max() <= SURE_BACKGROUND:
-        return  # a trace, in an image much smaller than the mask, and all there is
-
-    def refine_strip(first: int, end: int) -> None:
-        strip = alpha[first:end]
-        unsure = _between(strip, SURE_BACKGROUND, SURE_FOREGROUND)
-        if unsure.size:
-            rows, columns = np.divmod(unsure, region.width)
-            left, right = int(columns.min()), int(columns.max()) + 1
-            columns -= left
-            corner = region.left + left, region.top + first
-            colors = np.asarray(image.rgb((*corner, region.left + right, region.top + end)))
-            pixels = colors.reshape(-1, 3).take(rows * (right - left) + columns, axis=0)
-            mixture = local_colors.at(local_colors.mixture, corner, rows, columns)
-            refined = _solve_alpha(strip.take(unsure), pixels, mixture)
-        np.multiply(strip > 127, np.uint8(255), out=strip)
-        if unsure.size:
-            strip.reshape(-1)[unsure] = refined
-
-    image.strips.for_each(refine_strip, region.height, region.width)
-
-
-def estimate_foreground(
-    colors: NDArray[np.uint8],
+def refine_edge(
     alpha: NDArray[np.uint8],
+    colors: NDArray[np.uint8],
     corner: tuple[int, int],
     local_colors: LocalColorModel,
+    clean: bool,
 ) -> None:
-    """Remove the background's share from `colors` where `alpha` is partial, in place.
+    """Refine the upsampled mask of a region, and the colors along its edge, in place.
 
-    `colors` is uint8 (height, width, 3 or more), a part of the image whose (left, top) is `corner`;
-    `alpha` is uint8 (height, width). Partial pixels get the F' of the module's formula.
+    `alpha` is uint8 (height, width), `colors` uint8 (height, width, 3 or more), `corner` the
+    region's (left, top). Unsure pixels get the α of the module's formula; sure ones become 0 or
+    255. With `clean`, pixels of partial α get the color F'.
     """
-    partial = _between(alpha, 0, 255)
-    if partial.size:
-        rows, columns = np.divmod(partial, alpha.shape[1])
-        fields = local_colors.at(local_colors.colors, corner, rows, columns)
-        foreground, background = fields[:3], fields[3:]
-        share = alpha.take(partial) * np.float32(1 / 255)
+    unsure = _between(alpha, SURE_BACKGROUND, SURE_FOREGROUND)
+    if unsure.size:
+        height, width = alpha.shape
+        ends = np.searchsorted(unsure, np.arange(1, height + 1) * width)
+        counts = np.diff(ends, prepend=0)
+        columns = unsure - np.repeat(np.arange(height) * width, counts)
+        fields = local_colors.at(corner, counts, columns)
+        mask = alpha.take(unsure) * _TO_SHARE
         flat = colors.reshape(-1, colors.shape[2])
-        own = _floats(flat.take(partial, axis=0)) - share * foreground - (1 - share) * background
-        own = foreground + share * own
-        flat[partial, :3] = (np.clip(own, 0, 1) * 255 + 0.5).T
+        image = _planes(flat.take(unsure, axis=0)[:, :3])
+        share = _solve_alpha(mask, image, fields)
+        refined = (share * 255 + 0.5).astype(np.uint8)
+    np.multiply(alpha > 127, np.uint8(255), out=alpha)
+    if unsure.size:
+        alpha.reshape(-1)[unsure] = refined
+        if clean:
+            # The background has been subtracted from `image`, and from the foreground.
+            difference, background = fields[:3], fields[3:6]
+            image -= share * difference
+            image *= share
+            image += difference
+            image += background
+            np.clip(image, 0, 1, out=image)
+            image *= 255
+            image += 0.5
+            flat[unsure, :3] = image.T
 
 
-def _solve_alpha(
-    alpha: NDArray[np.uint8], colors: NDArray[np.uint8], mixture: Floats
-) -> NDArray[np.uint8]:
-    """Return the α of pixels, uint8 (pixels,).
+def _solve_alpha(mask: Floats, image: Floats, fields: Floats) -> Floats:
+    """Return the α of pixels, float32 (pixels,).
 
-    `alpha` is their upsampled mask, uint8 (pixels,), `colors` uint8 (pixels, 3), and `mixture` the
-    interpolated LocalColorModel.mixture, float32 (6, pixels).
+    `mask` is their upsampled mask, 0 to 1, (pixels,), `image` their colors, (3, pixels), and
+    `fields` the interpolated LocalColorModel.fields, (8, pixels). Subtracts B from `image` and
+    from F, in place.
     """
-    *factors, offset, weight, known = mixture
-    mask = alpha * np.float32(1 / 255)
-    contrasted = (mask - _MASK_CENTER) / _MASK_WIDTH + 0.5
-    red, green, blue = _floats(colors)
-    by_color = red * factors[0] + green * factors[1] + blue * factors[2] + offset
-    mixed = np.clip(by_color + weight * contrasted, 0, 1)
-    width = _MIN_WIDTH * (1 + np.sqrt(1 - weight))
-    sharp = np.clip((mixed - 0.5) / width + 0.5, 0, 1)
-    solved: NDArray[np.uint8] = ((mask + known * (sharp - mask)) * 255 + 0.5).astype(np.uint8)
-    return solved
+    foreground, background, weight, known = fields[:3], fields[3:6], fields[6], fields[7]
+    foreground -= background
+    image -= background
+    mixed = _dot(image, foreground)
+    mixed /= _dot(foreground, foreground) + _TINY
+    by_color = 1 - weight
+    mixed *= by_color
+    mixed += weight * ((mask - _MASK_CENTER) / _MASK_WIDTH + 0.5)
+    np.clip(mixed, 0, 1, out=mixed)
+    width = np.sqrt(by_color, out=by_color)
+    width += 1
+    width *= _MIN_WIDTH
+    mixed -= 0.5
+    mixed /= width
+    mixed += 0.5
+    np.clip(mixed, 0, 1, out=mixed)
+    mixed -= mask
+    mixed *= known
+    mixed += mask
+    return mixed
 
 
-def _local_mean(colors: Floats, weights: Floats, reach: int) -> tuple[Floats, Floats, Floats]:
+def _local_mean(
+    colors: Floats, squares: Floats, weights: Floats, reach: int
+) -> tuple[Floats, Floats, Floats]:
     """Return the weighted mean color within `reach` cells, its variance, and k.
 
-    Shapes are (rows, columns, 3), then (rows, columns, 1) twice. The variance is summed over the
-    channels. As k falls to 0, the mean becomes the cell's own color.
+    `colors` and the mean are (3, rows, columns), all others (rows, columns); `squares` is |color|².
+    The variance is summed over the channels. As k falls to 0, the mean becomes the cell's color.
     """
-    squares = (colors * colors).sum(axis=2, keepdims=True)
-    channels = np.concatenate((colors * weights, squares * weights, weights), axis=2)
-    window = 2 * reach + 1
-    sums = ndimage.uniform_filter(channels, (window, window, 1))
-    share = sums[..., 4:]
-    mean = sums[..., :3] / (share + _TINY)
-    mean_square = sums[..., 3:4] / (share + _TINY)
-    variance = np.maximum(mean_square - (mean * mean).sum(axis=2, keepdims=True), 0)
+    channels = np.concatenate((colors * weights, (squares * weights)[None], weights[None]))
+    sums = _box_mean(channels, reach)
+    share = sums[4]
+    mean = sums[:3] / (share + _TINY)
+    variance = np.maximum(sums[3] / (share + _TINY) - _dot(mean, mean), 0)
     known = np.clip(share / _ENOUGH_CELLS, 0, 1)
-    return colors + (mean - colors) * known, variance, known
+    mean -= colors
+    mean *= known
+    mean += colors
+    return mean, variance, known
 
 
-def _padded(fields: Floats) -> Floats:
-    """Repeat the last row and column: (rows, columns, n) -> float32 (n, rows + 1, columns + 1)."""
-    padded = np.pad(fields.astype(np.float32), ((0, 1), (0, 1), (0, 0)), mode="edge")
-    return padded.transpose(2, 0, 1).copy()
+def _box_mean(values: Floats, reach: int) -> Floats:
+    """Return the mean over 2 reach + 1 rows and columns, mirrored at the edges: (n, rows, columns).
+
+    Sums of 1, 2, 4, … neighbors are added up, so that the cost hardly depends on `reach`.
+    """
+    window = 2 * reach + 1
+    for axis in (1, 2):
+        pad = [(0, 0), (0, 0), (0, 0)]
+        pad[axis] = (reach, reach)
+        values = _sliding_sum(np.pad(values, pad, mode="symmetric"), window, axis)
+    mean: Floats = values * np.float32(1 / window**2)
+    return mean
+
+
+def _sliding_sum(values: Floats, window: int, axis: int) -> Floats:
+    """Return the sum of each `window` consecutive values along an axis."""
+    run = np.moveaxis(values, axis, 0)
+    count = len(run) - window + 1
+    length, offset = 1, 0
+    total: Floats | None = None
+    while length <= window:
+        if window & length:
+            part = run[offset : offset + count]
+            total = part if total is None else total + part
+            offset += length
+        run = run[:-length] + run[length:]
+        length *= 2
+    assert total is not None  # `window` is at least 1
+    return np.moveaxis(total, 0, axis)
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    """Return the scalar product of colors, by channel first."""
+    product: Floats = a[0] * b[0]
+    product += a[1] * b[1]
+    product += a[2] * b[2]
+    return product
 
 
 def _between(values: NDArray[np.uint8], low: int, high: int) -> NDArray[np.intp]:
@@ -242,10 +278,10 @@ def _between(values: NDArray[np.uint8], low: int, high: int) -> NDArray[np.intp]
     return np.flatnonzero(values - np.uint8(low + 1) < high - low - 1)
 
 
-def _floats(colors: NDArray[np.uint8]) -> Floats:
-    """Convert colors, uint8 (pixels, 3 or more), to float32 (3, pixels) of 0 to 1."""
-    floats: Floats = np.multiply(colors[:, :3].T, np.float32(1 / 255), order="C")
-    return floats
+def _planes(colors: NDArray[np.uint8]) -> Floats:
+    """Convert colors, uint8 (..., 3), to float32 (3, ...) of 0 to 1."""
+    planes: Floats = np.multiply(np.moveaxis(colors, -1, 0), _TO_SHARE, order="C")
+    return planes
 
 
 def _cell_positions(

@@ -6,12 +6,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import FormatUnsupported
 from pipeline.image import encode as encode_module
 from pipeline.image.box import Box
-from pipeline.image.encode import encode
+from pipeline.image.encode import Render, encode
 from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import Strips
 from pipeline.options import Options
@@ -25,9 +26,22 @@ FRAME = Box(10, 5, 25, 20)
 INSIDE = COLORS[5:25, 10:35]
 
 
+def rendering(alpha: NDArray[np.uint8], frame: Box) -> Render:
+    """Return what renders the alpha of a frame, and leaves the colors as they are."""
+
+    def render(box: Box, _: object) -> NDArray[np.uint8]:
+        left, top = box.left - frame.left, box.top - frame.top
+        return np.ascontiguousarray(alpha[top : top + box.height, left : left + box.width])
+
+    return render
+
+
+RENDER = rendering(ALPHA, FRAME)
+
+
 def result(**options: Any) -> Image.Image:
     return Image.open(
-        io.BytesIO(encode(SourceImage(Image.fromarray(COLORS)), ALPHA, FRAME, Options(**options)))
+        io.BytesIO(encode(SourceImage(Image.fromarray(COLORS)), RENDER, FRAME, Options(**options)))
     )
 
 
@@ -77,9 +91,9 @@ def test_an_image_in_strips_is_one_valid_file(
     noise = np.random.default_rng(11).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     frame = Box(0, 0, *size)
     image = SourceImage(Image.fromarray(noise[..., :3]), strips=Strips(2))
-    whole = encode(image, noise[..., 3], frame, Options(**options))
+    whole = encode(image, rendering(noise[..., 3], frame), frame, Options(**options))
     monkeypatch.setattr("pipeline.image.strips._STRIP_PIXELS", 3000)
-    in_strips = encode(image, noise[..., 3], frame, Options(**options))
+    in_strips = encode(image, rendering(noise[..., 3], frame), frame, Options(**options))
     pillow = np.asarray(Image.open(io.BytesIO(in_strips)))
     opencv = cv2.imdecode(np.frombuffer(in_strips, np.uint8), cv2.IMREAD_UNCHANGED)
     assert opencv is not None
@@ -95,7 +109,7 @@ def test_a_real_photo_is_decoded_alike_by_both(photo: bytes) -> None:
     image = SourceImage(Image.open(io.BytesIO(photo)))
     alpha = np.full(image.size[::-1], 255, np.uint8)
     frame = Box(3, 5, 501, 499)
-    data = encode(image, alpha[5:504, 3:504], frame, Options())
+    data = encode(image, rendering(alpha[5:504, 3:504], frame), frame, Options())
     expected = np.asarray(image.rgb())[5:504, 3:504]
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), expected)
     opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -124,11 +138,11 @@ def test_only_the_pixels_of_the_source_are_written(photo: bytes) -> None:
         comment="secret", icc_profile=b"secret", exif=b"Exif\0\0secret", xmp=b"secret"
     )
     for kind in ("png", "webp"):
-        data = encode(SourceImage(source), ALPHA, FRAME, Options(format=kind))
+        data = encode(SourceImage(source), RENDER, FRAME, Options(format=kind))
         assert b"secret" not in data
     chunks = {
         data[at + 4 : at + 8]
-        for data in [encode(SourceImage(source), ALPHA, FRAME, Options())]
+        for data in [encode(SourceImage(source), RENDER, FRAME, Options())]
         for at in chunk_starts(data)
     }
     assert chunks == {b"IHDR", b"IDAT", b"IEND"}
@@ -145,4 +159,15 @@ def chunk_starts(png: bytes) -> list[int]:
 def test_the_same_request_gives_the_same_bytes() -> None:
     image = SourceImage(Image.fromarray(COLORS))
     for options in (Options(), Options(format="webp"), Options(output="mask")):
-        assert encode(image, ALPHA, FRAME, options) == encode(image, ALPHA, FRAME, options)
+        assert encode(image, RENDER, FRAME, options) == encode(image, RENDER, FRAME, options)
+
+
+@pytest.mark.parametrize("options", [{}, {"background": "#123"}, {"background": "#11223344"}])
+def test_cleaned_colors_are_written(options: dict[str, Any]) -> None:
+    def render(box: Box, colors: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        assert colors is not None
+        colors[:] = (1, 2, 3)
+        return np.full((box.height, box.width), 255, np.uint8)
+
+    data = encode(SourceImage(Image.fromarray(COLORS)), render, FRAME, Options(**options))
+    assert (np.asarray(Image.open(io.BytesIO(data)))[..., :3] == (1, 2, 3)).all()

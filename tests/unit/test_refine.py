@@ -4,23 +4,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
-from pipeline.image import strips
-from pipeline.image.box import Box
-from pipeline.image.source_image import SourceImage
-from pipeline.image.strips import Strips
 from pipeline.mask.refine import (
     SURE_BACKGROUND,
     SURE_FOREGROUND,
     LocalColorModel,
-    estimate_foreground,
+    _box_mean,
     fit_local_colors,
-    refine_alpha,
+    refine_edge,
 )
 
 SIZE = 800
 RED, BLUE = np.array([200, 40, 30]), np.array([20, 60, 220])
-WHOLE = Box(0, 0, SIZE, SIZE)
 
 Alpha = NDArray[np.uint8]
 
@@ -62,7 +58,7 @@ def local_colors(mask: Alpha, image: Image.Image) -> LocalColorModel:
 
 def refined(mask: Alpha, image: Image.Image) -> Alpha:
     alpha = upsampled(mask)
-    refine_alpha(alpha, WHOLE, SourceImage(image), local_colors(mask, image))
+    refine_edge(alpha, np.array(image), (0, 0), local_colors(mask, image), clean=False)
     return alpha
 
 
@@ -113,31 +109,30 @@ def test_a_strap_that_is_faint_in_the_mask_is_kept() -> None:
     assert alpha[370, 480:630].max() == 0
 
 
-def test_a_region_in_strips_is_refined_like_the_whole(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_region_is_refined_like_the_whole() -> None:
     truth = slanted(12)
     mask, image = model_mask(truth), composed(truth)
     whole = refined(mask, image)
-    monkeypatch.setattr(strips, "_STRIP_PIXELS", 5_000)
-    region = Box(301, 97, 280, 411)
-    part = np.ascontiguousarray(upsampled(mask)[97 : 97 + 411, 301 : 301 + 280])
-    refine_alpha(part, region, SourceImage(image, strips=Strips(2)), local_colors(mask, image))
-    assert np.abs(part.astype(int) - whole[97 : 97 + 411, 301 : 301 + 280]).max() <= 1
+    rows, columns = slice(97, 508), slice(301, 581)
+    part = np.ascontiguousarray(upsampled(mask)[rows, columns])
+    colors = np.ascontiguousarray(np.asarray(image)[rows, columns])
+    refine_edge(part, colors, (301, 97), local_colors(mask, image), clean=False)
+    assert np.abs(part.astype(int) - whole[rows, columns]).max() <= 1
 
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_the_background_is_removed_from_the_colors_of_the_edge(channels: int) -> None:
     truth = slanted(24)
     image = composed(truth)
-    alpha = (truth * 255 + 0.5).astype(np.uint8)
+    mask = model_mask(truth)
+    alpha = upsampled(mask)
     colors = np.dstack((np.asarray(image), alpha))[..., :channels].copy()
     before = colors.copy()
-    estimate_foreground(colors, alpha, (0, 0), local_colors(model_mask(truth), image))
+    refine_edge(alpha, colors, (0, 0), local_colors(mask, image), clean=True)
     partial = (alpha > 25) & (alpha < 230)
     assert np.abs(colors[partial][:, :3].astype(int) - RED).mean() < 6
     assert np.abs(before[partial][:, :3].astype(int) - RED).mean() > 50
-    sure = (alpha == 0) | (alpha == 255)
+    sure = (upsampled(mask) <= SURE_BACKGROUND) | (upsampled(mask) >= SURE_FOREGROUND)
     assert np.array_equal(colors[sure], before[sure])
     assert np.array_equal(colors[..., 3:], before[..., 3:])
 
@@ -151,11 +146,9 @@ def test_a_subject_without_a_sure_cell_keeps_its_mask() -> None:
     assert np.abs(alpha.astype(int) - raw)[unsure].max() <= 1
 
 
-def test_a_mask_that_is_a_trace_everywhere_is_left_as_it_is() -> None:
-    trace = np.full((3, 5), SURE_BACKGROUND, np.uint8)
-    image = Image.new("RGB", (5, 3))
-    before = trace.copy()
-    refine_alpha(
-        trace, Box(0, 0, 5, 3), SourceImage(image), local_colors(model_mask(slanted(8)), image)
-    )
-    assert np.array_equal(trace, before)
+@pytest.mark.parametrize("reach", range(1, 9))
+def test_a_box_mean_is_scipys_uniform_filter(reach: int) -> None:
+    values = np.random.default_rng(reach).random((3, 40, 31), np.float32)
+    window = 2 * reach + 1
+    expected = ndimage.uniform_filter(values, (1, window, window))
+    assert np.abs(_box_mean(values, reach) - expected).max() < 1e-6

@@ -1,0 +1,123 @@
+"""The alpha of a cutout, computed for one region at a time, and the subject's box."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
+
+from pipeline.errors import NoSubjectFound
+from pipeline.image.box import Box
+from pipeline.image.source_image import SourceImage
+from pipeline.mask.refine import SURE_BACKGROUND, LocalColorModel, refine_edge
+from pipeline.mask.upsample import Upsampler
+
+# An alpha below this (4 %) is invisible on any background, so the subject's box ends there.
+VISIBLE_ALPHA = 10
+
+# The subject's box is searched from each side, this many cells of the mask at a time.
+_SEARCH_CELLS = 2
+
+
+class Matte:
+    """The alpha of an image at full resolution. No copy of the whole is kept."""
+
+    def __init__(
+        self,
+        mask: NDArray[np.uint8],
+        image: SourceImage,
+        local_colors: LocalColorModel | None = None,
+    ) -> None:
+        """Upsample `mask`, uint8 (height, width), and refine its edge if `local_colors` are given.
+
+        Raises NoSubjectFound if the mask is empty.
+        """
+        if not mask.any():
+            raise NoSubjectFound
+        self._image = image
+        self._upsampler = Upsampler(mask, image.size, exact=local_colors is None)
+        self._local_colors = local_colors
+        if self._upsampler.peak <= SURE_BACKGROUND:
+            self._local_colors = None  # a trace, in an image much smaller than the mask
+        width, height = image.size
+        rows, columns = mask.shape
+        self._steps = (
+            max(1, round(_SEARCH_CELLS * width / columns)),
+            max(1, round(_SEARCH_CELLS * height / rows)),
+        )
+
+    def render(self, box: Box, colors: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """Return the alpha of a region: uint8 (height, width).
+
+        `colors`, the image's colors there, uint8 (height, width, 3 or more), become the
+        foreground's own where alpha is partial, in place. If the source has its own alpha they
+        stay, because they are clean already.
+        """
+        alpha = self._upsampler.region(box)
+        own_alpha = self._image.alpha
+        if self._local_colors is not None:
+            clean = colors is not None and own_alpha is None
+            if colors is None:
+                colors = np.asarray(self._image.rgb(box.corners))
+            refine_edge(alpha, colors, (box.left, box.top), self._local_colors, clean)
+        if own_alpha is not None:
+            own = own_alpha.crop(box.corners)
+            alpha = np.array(ImageChops.multiply(Image.fromarray(alpha), own))
+        return alpha
+
+    def find_subject(self) -> Box:
+        """Return the box of what is visible: alpha of at least VISIBLE_ALPHA.
+
+        If nothing is, as the source's own alpha or a reduction may leave it, return the box of the
+        strongest alpha. Only the margin around the box is rendered.
+
+        Raises NoSubjectFound if alpha is 0 everywhere.
+        """
+        region = self._upsampler.touched
+        threshold, peak = VISIBLE_ALPHA, 0
+        for band in _bands(region, self._steps[1], from_end=False):
+            peak = max(peak, int(self.render(band).max()))
+            if peak >= threshold:
+                break
+        else:
+            if peak == 0:
+                raise NoSubjectFound
+            threshold = peak
+        for axis in (0, 1):
+            for from_end in (False, True):
+                region = self._trim(region, axis, threshold, from_end)
+        return region
+
+    def _trim(self, region: Box, axis: int, threshold: int, from_end: bool) -> Box:
+        """Remove the rows (axis 0) or columns (axis 1) before the first visible one, or after."""
+        left, top, right, bottom = region.corners
+        for band in _bands(region, self._steps[1 - axis], from_end, axis):
+            lines = np.flatnonzero(self.render(band).max(axis=1 - axis) >= threshold)
+            if lines.size:
+                if axis == 0:
+                    top, bottom = (
+                        (top, band.top + int(lines[-1]) + 1)
+                        if from_end
+                        else (band.top + int(lines[0]), bottom)
+                    )
+                else:
+                    left, right = (
+                        (left, band.left + int(lines[-1]) + 1)
+                        if from_end
+                        else (band.left + int(lines[0]), right)
+                    )
+                break
+        return Box.between(left, top, right, bottom)
+
+
+def _bands(region: Box, step: int, from_end: bool, axis: int = 0) -> Iterator[Box]:
+    """Divide a region into bands of `step` rows (axis 0) or columns (axis 1), from either end."""
+    left, top, right, bottom = region.corners
+    first, end = (top, bottom) if axis == 0 else (left, right)
+    starts = range(first, end, step)
+    for start in reversed(starts) if from_end else starts:
+        stop = min(start + step, end)
+        if axis == 0:
+            yield Box.between(left, start, right, stop)
+        else:
+            yield Box.between(start, top, stop, bottom)
