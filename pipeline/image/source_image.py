@@ -80,11 +80,17 @@ class SourceImage:
         narrow = Image.new("RGB", (size[0], height))
 
         def reduce_strip(top: int, bottom: int) -> None:
-            strip = _resized(self.rgb((0, top, width, bottom)), (size[0], bottom - top), exact)
+            region = self.rgb((0, top, width, bottom))
+            if exact:
+                strip = region.resize((size[0], bottom - top), Image.Resampling.LANCZOS)
+            else:
+                strip = Image.new("RGB", (size[0], bottom - top))
+                Resizer().resize_pil(region, strip, _LANCZOS)
             narrow.paste(strip, (0, top))
 
-        self.strips.for_each(reduce_strip, height, width)
-        return _resized(narrow, size, exact)
+        # In an image narrower than `size`, a strip grows.
+        self.strips.for_each(reduce_strip, height, max(width, size[0]))
+        return narrow.resize(size, Image.Resampling.LANCZOS)
 
     def _stored_corners(self, corners: Corners) -> Corners:
         left, top, right, bottom = corners
@@ -104,11 +110,3 @@ class SourceImage:
             return SourceImage(self.rgb(), self.alpha, strips=self.strips)
         self.rgb((0, 0, 1, 1))  # an image that cannot be converted fails here, not while it is used
         return self
-
-
-def _resized(image: Image.Image, size: tuple[int, int], exact: bool) -> Image.Image:
-    if exact:
-        return image.resize(size, Image.Resampling.LANCZOS)
-    resized = Image.new("RGB", size)
-    Resizer().resize_pil(image, resized, _LANCZOS)
-    return resized
