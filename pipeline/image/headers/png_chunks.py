@@ -23,14 +23,16 @@ def still_png(data: bytes) -> bytes:
     has_pixels = is_animated = False
     reader = Reader(data, _SIGNATURE_BYTES, len(data))
     for chunk in walk(reader, png_chunk, _MAX_CHUNKS):
-        if chunk.kind == b"IEND":
+        kind = chunk.kind
+        if kind == b"IEND":
             break
         if chunk.next > len(data):
-            cut = [chunk] if has_pixels and chunk.kind != b"IDAT" else []
+            cut = [chunk] if has_pixels and kind != b"IDAT" else []
             break
-        has_pixels = has_pixels or chunk.kind == b"IDAT"
-        if chunk.kind in _ANIMATION:
-            is_animated = is_animated or (chunk.kind == b"acTL" and not has_pixels)
+        if kind == b"IDAT":
+            has_pixels = True
+        elif kind in _ANIMATION:
+            is_animated = is_animated or (kind == b"acTL" and not has_pixels)
             animation.append(chunk)
     return _without(data, animation + cut if is_animated else cut)
 

@@ -5,10 +5,13 @@ no file is searched for the letters of a kind, and no size leads outside the par
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from struct import Struct
+from typing import Any, Literal, NamedTuple
 
 from pipeline.errors import ImageCorrupt
+
+_PNG_HEADER = Struct(">I4s")
+_RIFF_HEADER = Struct("<4sI")
 
 
 class Reader:
@@ -30,9 +33,15 @@ class Reader:
             raise ImageCorrupt
         return self.data[start : self.at]
 
+    def unpack(self, layout: Struct) -> tuple[Any, ...]:
+        """Return the next values of a layout, whatever the byte order of this reader."""
+        start, self.at = self.at, self.at + layout.size
+        if self.at > self.end:
+            raise ImageCorrupt
+        return layout.unpack_from(self.data, start)
 
-@dataclass(frozen=True)
-class Part:
+
+class Part(NamedTuple):
     """One part. All values but `kind` are offsets in the file.
 
     Its header begins at `at`, its content at `start`. The content ends before `end`, the part
@@ -65,13 +74,13 @@ def iso_box(reader: Reader) -> tuple[bytes, int, int]:
 
 def riff_chunk(reader: Reader) -> tuple[bytes, int, int]:
     """RFC 9649, 2.3: little-endian; contents of odd size are padded."""
-    kind, size = reader.take(4), int.from_bytes(reader.take(4), "little")
+    kind, size = reader.unpack(_RIFF_HEADER)
     return kind, size, size & 1
 
 
 def png_chunk(reader: Reader) -> tuple[bytes, int, int]:
     """PNG 3rd edition, 5.3: the size comes first; a CRC follows the content."""
-    size, kind = reader.number(4), reader.take(4)
+    size, kind = reader.unpack(_PNG_HEADER)
     return kind, size, 4
 
 
