@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psutil
 
-# Seconds between two samples. One sample of a service takes 2 ms.
+# Seconds between two samples. One sample of a service takes 5 ms.
 _SAMPLE_INTERVAL = 0.03
 _REST_INTERVAL = 0.2
 
