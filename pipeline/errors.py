@@ -107,6 +107,21 @@ class SourceTimeout(BackgroundRemovalError):
     message = "The source did not deliver the image in time."
 
 
+# Only a download raises these, so an upload cannot result in them.
+DOWNLOAD_ERRORS: frozenset[type[BackgroundRemovalError]] = frozenset(
+    {
+        InvalidURL,
+        URLNotAllowed,
+        SourceHTTPError,
+        TooManyRedirects,
+        SourceTooLarge,
+        UnsupportedEncoding,
+        SourceUnreachable,
+        SourceTimeout,
+    }
+)
+
+
 class UnsupportedImageType(BackgroundRemovalError):
     code = "unsupported_image_type"
     message = (

@@ -8,16 +8,11 @@ from http import HTTPStatus
 from typing import Any, get_args
 
 from pipeline.errors import (
+    DOWNLOAD_ERRORS,
     BackgroundRemovalError,
     ImageTooLarge,
-    InvalidURL,
     SourceHTTPError,
-    SourceTimeout,
     SourceTooLarge,
-    SourceUnreachable,
-    TooManyRedirects,
-    UnsupportedEncoding,
-    URLNotAllowed,
 )
 from pipeline.options import Options
 from serving.errors import MethodNotAllowed, NotFound, ShuttingDown
@@ -28,19 +23,6 @@ from serving.settings import Settings
 
 JSON = dict[str, Any]
 
-# Only a download raises these, so an upload cannot result in them.
-_DOWNLOAD_ERRORS = frozenset(
-    {
-        InvalidURL,
-        URLNotAllowed,
-        SourceHTTPError,
-        TooManyRedirects,
-        SourceTooLarge,
-        UnsupportedEncoding,
-        SourceUnreachable,
-        SourceTimeout,
-    }
-)
 # The errors of paths and methods that are not in the document.
 _ROUTING_ERRORS = frozenset({NotFound, MethodNotAllowed})
 
@@ -118,7 +100,7 @@ def _paths(document: JSON, settings: Settings, errors: list[BackgroundRemovalErr
     )
     for operation, impossible in (
         (by_url, _ROUTING_ERRORS),
-        (upload, _ROUTING_ERRORS | _DOWNLOAD_ERRORS),
+        (upload, _ROUTING_ERRORS | DOWNLOAD_ERRORS),
     ):
         operation["responses"] = {
             "200": _image_response(),

@@ -127,9 +127,10 @@ async def test_after_a_refusal_the_next_attempt_starts_at_once(
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
 
-async def test_one_of_several_simultaneous_connections_is_kept(
+def connect_together(
     dials: Dials, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> tuple[asyncio.Future[socket.socket], asyncio.Event]:
+    """Begin to connect to several addresses, all of which accept once the event is set."""
     monkeypatch.setattr(network, "ATTEMPT_DELAY", 0.01)
     together = asyncio.Event()
 
@@ -137,7 +138,13 @@ async def test_one_of_several_simultaneous_connections_is_kept(
         await together.wait()
 
     dials.dial = dial
-    connecting = asyncio.ensure_future(connect_to_first(addresses(*FOUR), 80))
+    return asyncio.ensure_future(connect_to_first(addresses(*FOUR), 80)), together
+
+
+async def test_one_of_several_simultaneous_connections_is_kept(
+    dials: Dials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connecting, together = connect_together(dials, monkeypatch)
     await dials.until_begun(3)
     together.set()
     won = await connecting
@@ -152,14 +159,7 @@ async def test_a_cancelled_attempt_leaves_no_socket(
     dials: Dials, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     """It is cancelled before, while and after it connects."""
-    monkeypatch.setattr(network, "ATTEMPT_DELAY", 0.01)
-    together = asyncio.Event()
-
-    async def dial(_: str) -> None:
-        await together.wait()
-
-    dials.dial = dial
-    connecting = asyncio.ensure_future(connect_to_first(addresses(*FOUR), 80))
+    connecting, together = connect_together(dials, monkeypatch)
     await dials.until_begun(2)
     together.set()
     for _ in range(steps):
