@@ -17,8 +17,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pipeline.weights import SAMPLE
+from serving.project import ROOT
 
-_WEB = Path(__file__).parent.parent / "web"
+_WEB = ROOT / "web"
 
 # Python's own table of media types depends on the system.
 _MEDIA_TYPES = {

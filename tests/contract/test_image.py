@@ -153,9 +153,9 @@ def test_the_image_holds_what_serving_needs_and_nothing_else(
         )
     )
     assert installed <= locked
-    assert {"bentoml", "onnxruntime", "pillow", "scipy", "httpx"} <= {
-        name.partition("==")[0] for name in installed
-    }
+    names = {name.partition("==")[0] for name in installed}
+    assert {"bentoml", "onnxruntime", "pillow", "numpy", "httpx", "pydantic"} <= names
+    assert "scipy" not in names  # docs/decisions/0009-numpy-components.md
     tools = f"import shutil; print(*filter(shutil.which, {TOOLS}))"
     assert engine.python(container, tools).split() == []
     assert engine.python(container, "import os; print(os.getuid(), os.geteuid())").split() == [
