@@ -12,6 +12,7 @@ from tests.support.raw_http import (
     read_response,
     send,
     send_all,
+    send_broken,
 )
 from tests.support.serving import UPLOAD, URL, Server, assert_error
 
@@ -178,7 +179,7 @@ BROKEN_HTTP: dict[str, bytes] = {
 
 @pytest.mark.parametrize("request_bytes", BROKEN_HTTP.values(), ids=BROKEN_HTTP)
 def test_broken_http_gets_uvicorns_error(service: Server, request_bytes: bytes) -> None:
-    refused = send(service, request_bytes, method="GET")
+    refused = send_broken(service, request_bytes)
     assert (refused.status_code, refused.text) == (400, NOT_HTTP)
     assert refused.headers["connection"] == "close"
 

@@ -18,6 +18,7 @@ from tests.support.raw_http import (
     read_to_the_end,
     send,
     send_all,
+    send_broken,
     upload_request,
 )
 from tests.support.serving import UPLOAD, URL, Server, assert_error, serve
@@ -116,7 +117,7 @@ def test_a_repeated_length_is_accepted_if_it_agrees(service: Server) -> None:
     ],
 )
 def test_invalid_lengths_are_not_http(service: Server, headers: list[bytes]) -> None:
-    refused = send(service, head(AS_JSON, *headers) + REFUSED)
+    refused = send_broken(service, head(AS_JSON, *headers) + REFUSED)
     assert (refused.status_code, refused.text) == (400, NOT_HTTP)
 
 
@@ -132,7 +133,7 @@ CHUNKS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("body", CHUNKS.values(), ids=CHUNKS)
 def test_broken_chunks_are_not_http(service: Server, body: bytes) -> None:
-    refused = send(service, head(AS_JSON, CHUNKED), body)
+    refused = send_broken(service, head(AS_JSON, CHUNKED) + body)
     assert (refused.status_code, refused.text) == (400, NOT_HTTP)
 
 

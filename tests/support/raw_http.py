@@ -71,6 +71,19 @@ def read_to_the_end(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(1 << 20), b""))
 
 
+def read_to_the_reset(connection: socket.socket) -> bytes:
+    """Read until the service closes or resets the connection.
+
+    Closing a connection whose received bytes have not all been read resets it (RFC 9293, 3.10.4).
+    What was received before the reset can still be read.
+    """
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := connection.recv(1 << 20):
+            received += chunk
+    return received
+
+
 def send(server: Server, *parts: bytes, method: str = "POST") -> httpx.Response:
     """Send bytes and read one response. The service may close before it has read everything."""
     with server.connect() as connection:
@@ -78,6 +91,14 @@ def send(server: Server, *parts: bytes, method: str = "POST") -> httpx.Response:
             for part in parts:
                 connection.sendall(part)
         return read_response(connection, method)
+
+
+def send_broken(server: Server, not_http: bytes) -> httpx.Response:
+    """Send bytes that are not HTTP, and read the response. uvicorn closes without reading more."""
+    with server.connect() as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(not_http)
+        return read_response(Received(read_to_the_reset(connection)), method="GET")
 
 
 def send_all(server: Server, request: bytes, *methods: str) -> list[httpx.Response]:
