@@ -18,7 +18,7 @@ import bentoml
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from compat.bentoml import ReadLater, count_only, disable_timeouts
 from pipeline.errors import StartupError
@@ -41,16 +41,21 @@ from serving.parsing import (
     read_upload,
     read_url_request,
 )
+from serving.removebg.routes import ACCOUNT_ENDPOINT, RemovebgAPI
+from serving.removebg.routes import PREFIX as REMOVEBG_PREFIX
 from serving.responses import cutout_response, error_response, to_error
-from serving.runtime import Runtime
+from serving.runtime import REMOVEBG_ENDPOINT, Runtime
 from serving.startup import check_libraries, check_model
 from serving.static import PAGE_PATHS, page_routes
 
 runtime = Runtime()
+removebg = RemovebgAPI(runtime)
 
 _COUNTED_PATHS = PAGE_PATHS | {
     URL_ENDPOINT,
     UPLOAD_ENDPOINT,
+    REMOVEBG_ENDPOINT,
+    ACCOUNT_ENDPOINT,
     "/health",
     "/healthz",
     "/livez",
@@ -102,7 +107,14 @@ class StoredModel(bentoml.models.BentoModel):
 
 
 @bentoml.asgi_app(
-    Starlette(routes=[Route("/health", health), Route("/docs.json", docs), *page_routes()]),
+    Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/docs.json", docs),
+            *page_routes(),
+            Mount(REMOVEBG_PREFIX, removebg),
+        ]
+    ),
     path="/",
 )
 @bentoml.service(
@@ -136,6 +148,7 @@ class BackgroundRemover:
     def __init__(self) -> None:
         """Load the model and process one image; after that, the service is ready."""
         # Only the worker needs these.
+        from pipeline.canvas.compose import compose
         from pipeline.fetch.download import Downloader
         from pipeline.image.strips import Strips
         from pipeline.mask.segmenter import load_segmenter
@@ -158,6 +171,12 @@ class BackgroundRemover:
             segmenter=self._segmenter,
             max_pixels=settings.max_pixels,
             strips=strips,
+        )
+        removebg.start(
+            self._downloader,
+            functools.partial(
+                compose, segmenter=self._segmenter, max_pixels=settings.max_pixels, strips=strips
+            ),
         )
         self._remove_background(
             SAMPLE.read_bytes(), Options(), timer=RequestTimer(deadline=float("inf"))
