@@ -11,6 +11,9 @@ webp.py              decodes WebP by libwebp
 source_image.py      the decoded image
 strips.py            full-resolution work in parallel
 box.py               a rectangle
-encode.py            SourceImage and alpha -> PNG or WebP
+layer.py             the cutout's colors and alpha, strip by strip
+compose.py           lays them over a background
+encode.py            layer -> PNG or WebP
 png.py               writes PNG in strips
+webp_writer.py       writes WebP
 """
