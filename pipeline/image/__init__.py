@@ -13,7 +13,8 @@ strips.py            full-resolution work in parallel
 box.py               a rectangle
 layer.py             the cutout's colors and alpha, strip by strip
 compose.py           lays them over a background
-encode.py            layer -> PNG or WebP
+encode.py            layer -> PNG, WebP or JPEG
 png.py               writes PNG in strips
 webp_writer.py       writes WebP
+jpeg_writer.py       writes JPEG in strips
 """

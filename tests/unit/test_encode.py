@@ -122,13 +122,41 @@ def test_a_webp_keeps_its_alpha() -> None:
     assert result(format="webp", output="mask").format == "WEBP"
 
 
+@pytest.mark.parametrize(
+    ("background", "behind"),
+    [(None, (255, 255, 255)), ("#0080ff", (0, 128, 255)), ("#0000ff80", (127, 127, 255))],
+)
+def test_a_jpeg_is_on_the_background_over_white(
+    background: str | None, behind: tuple[int, int, int]
+) -> None:
+    colors = Image.linear_gradient("L").resize((40, 30)).convert("RGB")
+    alpha = np.asarray(Image.linear_gradient("L").rotate(90).resize((25, 20)))
+    layer = FrameLayer(SourceImage(colors), rendering(alpha, FRAME), FRAME)
+    image = Image.open(io.BytesIO(encode(layer, Options(format="jpeg", background=background))))
+    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (25, 20))
+    weight = alpha[..., np.newaxis] / 255
+    inside = np.asarray(colors)[5:25, 10:35]
+    expected = inside * weight + np.array(behind) * (1 - weight)
+    assert np.abs(np.asarray(image) - expected).mean() < 2
+    assert np.abs(np.asarray(image) - expected).max() < 16
+
+
+def test_a_mask_may_be_a_grayscale_jpeg() -> None:
+    alpha = np.asarray(Image.linear_gradient("L").resize((25, 20)))
+    layer = FrameLayer(LAYER.image, rendering(alpha, FRAME), FRAME)
+    options = Options(format="jpeg", output="mask", background="#f00")
+    image = Image.open(io.BytesIO(encode(layer, options)))
+    assert (image.format, image.mode, image.size) == ("JPEG", "L", (25, 20))
+    assert np.abs(np.asarray(image).astype(int) - alpha).max() < 12
+
+
 def test_only_the_pixels_of_the_source_are_written(photo: bytes) -> None:
     source = Image.fromarray(COLORS)
     source.info.update(
         comment="secret", icc_profile=b"secret", exif=b"Exif\0\0secret", xmp=b"secret"
     )
     layer = FrameLayer(SourceImage(source), LAYER.render, FRAME)
-    for kind in ("png", "webp"):
+    for kind in ("png", "webp", "jpeg"):
         assert b"secret" not in encode(layer, Options(format=kind))
     chunks = {
         data[at + 4 : at + 8] for data in [encode(layer, Options())] for at in chunk_starts(data)
@@ -145,7 +173,12 @@ def chunk_starts(png: bytes) -> list[int]:
 
 
 def test_the_same_request_gives_the_same_bytes() -> None:
-    for options in (Options(), Options(format="webp"), Options(output="mask")):
+    for options in (
+        Options(),
+        Options(format="webp"),
+        Options(format="jpeg"),
+        Options(output="mask"),
+    ):
         assert encode(LAYER, options) == encode(LAYER, options)
 
 
