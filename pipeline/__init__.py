@@ -13,7 +13,7 @@
      ↓      mask/     matte.py: upsample.py, then refine.py follows the image's own edges
     Matte             alpha of any region at full resolution, and the subject's box
      ↓      image/    encode.py
-    bytes             PNG or WebP
+    bytes             PNG, WebP or JPEG
 
 `remove_background.py` composes the steps from decoding to encoding in one function. `options.py`
 holds what a client may ask for, `errors.py` what can go wrong, `request_timer.py` the deadline.

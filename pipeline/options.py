@@ -29,7 +29,11 @@ class Options(BaseModel):
         description="`refined`: edges follow the image, without background colors. "
         "`raw`: the model's mask, upsampled.",
     )
-    format: Literal["png", "webp"] = Field("png", description="`webp` is lossy, at quality 90.")
+    format: Literal["png", "webp", "jpeg"] = Field(
+        "png",
+        description="`webp` and `jpeg` are lossy, at quality 90. `jpeg` has no transparency: "
+        "the cutout is on `background`, or on white.",
+    )
     background: str | None = Field(
         None,
         pattern=r"^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$",

@@ -7,8 +7,10 @@ import numpy as np
 from pipeline.errors import OutOfMemory
 from pipeline.image.box import Box
 from pipeline.image.decode import decode
-from pipeline.image.encode import WEBP_BYTES_PER_PIXEL, encode
+from pipeline.image.encode import encode
+from pipeline.image.layer import FrameLayer
 from pipeline.image.strips import SERIAL, Strips
+from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
 from pipeline.mask.components import select_subject
 from pipeline.mask.matte import Matte
 from pipeline.mask.refine import fit_local_colors
@@ -86,7 +88,7 @@ def remove_background(
         with timer.step("encode"):
             if options.format == "webp":
                 reclaim_memory(WEBP_BYTES_PER_PIXEL * frame.width * frame.height)
-            content = encode(image, matte.render, frame, options)
+            content = encode(FrameLayer(image, matte.render, frame), options)
     except MemoryError as exc:
         raise OutOfMemory from exc
     return Cutout(

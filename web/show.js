@@ -3,6 +3,8 @@
 import { $, element, hide } from "./dom.js";
 import { DEFAULTS, resultName } from "./options.js";
 
+const FORMATS = { "image/png": "PNG", "image/webp": "WebP", "image/jpeg": "JPEG" };
+
 export function isBusy({ phase }) {
   return phase !== "done" && phase !== "failed";
 }
@@ -79,7 +81,7 @@ export function showStage(image) {
   if (!result) return;
   $("download").href = result;
   $("download").download = resultName(image);
-  $("download").textContent = `Download ${image.blob.type === "image/webp" ? "WebP" : "PNG"}`;
+  $("download").textContent = `Download ${FORMATS[image.blob.type]}`;
 }
 
 function showFrame(image, compared) {

@@ -28,7 +28,7 @@ _OPTIONS: dict[str, list[Any]] = {
     "crop": [False],
     "margin": [1, 20, 500],
     "output": ["mask"],
-    "format": ["webp"],
+    "format": ["webp", "jpeg"],
     "background": ["#fff", "#12345680"],
 }
 _DAMAGED = (

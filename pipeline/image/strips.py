@@ -28,13 +28,19 @@ class Strips:
                 self._pool.submit(all_started.wait)
             all_started.wait()
 
-    def map(self, work: Callable[[int, int], T], lines: int, pixels_per_line: int) -> Iterator[T]:
+    def map(
+        self,
+        work: Callable[[int, int], T],
+        lines: int,
+        pixels_per_line: int,
+        multiple: int = 1,
+    ) -> Iterator[T]:
         """Call `work(first, end)` for each strip of `lines` rows or columns; yield the results.
 
-        The results come in order. Strips run in parallel because Pillow, ISA-L and NumPy release
-        the GIL.
+        The results come in order. All strips but the last have the same number of lines, a multiple
+        of `multiple`. Strips run in parallel because Pillow, ISA-L and NumPy release the GIL.
         """
-        height = max(1, _STRIP_PIXELS // pixels_per_line)
+        height = max(1, _STRIP_PIXELS // pixels_per_line // multiple) * multiple
         starts = range(0, lines, height)
         ends = [min(start + height, lines) for start in starts]
         if self._pool is None or len(ends) == 1:

@@ -86,7 +86,7 @@ def test_every_option_has_its_range_and_default(document: dict[str, Any]) -> Non
         "margin": {"type": "integer", "minimum": 0, "maximum": 500, "default": 0},
         "output": {"enum": ["cutout", "mask"], "type": "string", "default": "cutout"},
         "edges": {"enum": ["refined", "raw"], "type": "string", "default": "refined"},
-        "format": {"enum": ["png", "webp"], "type": "string", "default": "png"},
+        "format": {"enum": ["png", "webp", "jpeg"], "type": "string", "default": "png"},
         "background": {"anyOf": [color, {"type": "null"}], "default": None},
     }
     assert options.keys() == Options.model_fields.keys()
@@ -135,7 +135,7 @@ def test_every_status_and_code_is_documented(document: dict[str, Any], path: str
                     {**content["schema"], "components": document["components"]}
                 ).validate(example["value"])
     assert stated == CODES[path]
-    assert responses["200"]["content"].keys() == {"image/png", "image/webp"}
+    assert responses["200"]["content"].keys() == {"image/png", "image/webp", "image/jpeg"}
     assert responses["200"]["headers"].keys() == set(EXPOSED_HEADERS) - {"Retry-After"}
 
 

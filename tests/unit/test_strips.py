@@ -20,6 +20,17 @@ def test_strips_cover_every_line_once_and_in_order(
         assert all(end > first for first, end in covered)
 
 
+@pytest.mark.parametrize("pixels_per_line", [1, 3, 200])
+def test_strips_are_a_multiple_of_lines_except_the_last(
+    pixels_per_line: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 100)
+    heights = list(SERIAL.map(lambda first, end: end - first, 165, pixels_per_line, multiple=16))
+    assert sum(heights) == 165
+    assert {height % 16 for height in heights[:-1]} == {0}
+    assert len(set(heights[:-1])) == 1
+
+
 def test_a_single_strip_runs_in_the_calling_thread() -> None:
     assert list(Strips(2).map(lambda *_: threading.current_thread(), 10, 10)) == [
         threading.current_thread()
