@@ -4,22 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
 from pipeline.image.box import Box
 from pipeline.image.decode import decode
 from pipeline.image.encode import WEBP_BYTES_PER_PIXEL, encode
-from pipeline.image.strips import SERIAL, Strips
 from pipeline.mask.components import select_subject
 from pipeline.mask.matte import Matte
 from pipeline.mask.refine import fit_local_colors
-from pipeline.mask.segmenter import Segmenter
 from pipeline.options import Options
 from pipeline.request_timer import RequestTimer
-
-# Work that needs more memory than this does not share the process with the model's activations
-# (93 MB): they are freed first, which costs the next inference 12 ms (30 ms without huge pages).
-# 30 MB is a JPEG of 7.5 megapixels, or a WebP response of 1.2.
-_LARGE_BYTES = 30_000_000
 
 
 @dataclass(frozen=True)
@@ -43,37 +37,28 @@ class Cutout:
 def remove_background(
     data: bytes,
     options: Options,
-    segmenter: Segmenter,
+    slot: Slot,
     max_pixels: int,
     timer: RequestTimer,
-    strips: Strips = SERIAL,
 ) -> Cutout:
-    """Cut the subject out of an encoded image.
+    """Cut the subject out of an encoded image, with the model and the threads of `slot`.
 
     Raises EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
     FormatUnsupported, OutOfMemory, and DeadlineExceeded between two steps.
     """
-    is_large = False
-
-    def reclaim_memory(needed: int) -> None:
-        nonlocal is_large
-        is_large = needed > _LARGE_BYTES
-        if is_large:
-            segmenter.release_memory()
-
     try:
         with timer.step("decode"):
-            image = decode(data, max_pixels, reclaim_memory, strips)
+            image = decode(data, max_pixels, slot.claim)
         with timer.step("segment"):
             is_raw = options.edges == "raw"
-            model_image = image.reduced(segmenter.input_size, exact=is_raw)
-            prediction = segmenter.predict(model_image)
-            if is_large:
-                segmenter.release_memory()
+            model_image = image.reduced(slot.segmenter.input_size, exact=is_raw)
+            prediction = slot.segmenter.predict(model_image)
+            if slot.is_large:
+                slot.segmenter.release_memory()
         with timer.step("select"):
             visible = None
             if image.alpha is not None:
-                visible = np.asarray(image.alpha.resize(segmenter.input_size))
+                visible = np.asarray(image.alpha.resize(slot.segmenter.input_size))
             subject = select_subject(prediction, np.asarray(model_image), visible, options.subject)
             local_colors = None
             if not is_raw:
@@ -85,7 +70,7 @@ def remove_background(
                 frame = subject_box.grown(options.margin, image.size)
         with timer.step("encode"):
             if options.format == "webp":
-                reclaim_memory(WEBP_BYTES_PER_PIXEL * frame.width * frame.height)
+                slot.claim(WEBP_BYTES_PER_PIXEL * frame.width * frame.height)
             content = encode(image, matte.render, frame, options)
     except MemoryError as exc:
         raise OutOfMemory from exc

@@ -43,7 +43,7 @@ class Runtime:
     @functools.cached_property
     def queue(self) -> AdmissionQueue:
         """Admission and the executor."""
-        return AdmissionQueue(self.settings.max_waiting, self.budget)
+        return AdmissionQueue(self.settings.max_waiting, self.budget, self.settings.slots)
 
     @functools.cached_property
     def connections(self) -> Connections:
