@@ -12,7 +12,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import bentoml
 from starlette.applications import Starlette
@@ -47,6 +47,9 @@ from serving.responses import cutout_response, error_response, to_error
 from serving.runtime import REMOVEBG_ENDPOINT, Runtime
 from serving.startup import check_libraries, check_model
 from serving.static import PAGE_PATHS, page_routes
+
+if TYPE_CHECKING:
+    from pipeline.remove_background import Cutout
 
 runtime = Runtime()
 removebg = RemovebgAPI(runtime)
@@ -148,10 +151,8 @@ class BackgroundRemover:
     def __init__(self) -> None:
         """Load the model and process one image; after that, the service is ready."""
         # Only the worker needs these.
-        from pipeline.canvas.compose import compose
+        from pipeline.engine import load_engine
         from pipeline.fetch.download import Downloader
-        from pipeline.image.strips import Strips
-        from pipeline.mask.segmenter import load_segmenter
         from pipeline.remove_background import remove_background
 
         configure_logging()
@@ -162,25 +163,17 @@ class BackgroundRemover:
             allowed_private_hosts=settings.allowed_private_hosts,
             lookup_threads=4 * settings.max_waiting,
         )
-        self._segmenter = load_segmenter(
-            settings.model, Path(self.model.path) / MODEL_FILE, settings.threads
+        self._engine = load_engine(
+            settings.model, Path(self.model.path) / MODEL_FILE, settings.threads, settings.slots
         )
-        strips = Strips(settings.threads)
         self._remove_background = functools.partial(
-            remove_background,
-            segmenter=self._segmenter,
-            max_pixels=settings.max_pixels,
-            strips=strips,
+            remove_background, max_pixels=settings.max_pixels
         )
-        removebg.start(
-            self._downloader,
-            functools.partial(
-                compose, segmenter=self._segmenter, max_pixels=settings.max_pixels, strips=strips
-            ),
-        )
-        self._remove_background(
-            SAMPLE.read_bytes(), Options(), timer=RequestTimer(deadline=float("inf"))
-        )
+        removebg.start(self._downloader, self._engine)
+        for is_shared in (False, True):
+            self._process(
+                SAMPLE.read_bytes(), Options(), RequestTimer(deadline=float("inf")), is_shared
+            )
         release_free_memory()
         # A full collection would take 40 ms of some request to visit all that was imported.
         gc.freeze()
@@ -224,9 +217,12 @@ class BackgroundRemover:
         try:
             admission = lifecycle.admit(endpoint, max_body_bytes)
             image, options = await read(request, admission)
-            work = functools.partial(self._remove_background, image, options, timer=admission.timer)
             async with runtime.queue.turn(admission.timer.step("wait")) as turn:
-                cutout = await turn.run(work)
+                cutout = await turn.run(
+                    functools.partial(
+                        self._process, image, options, admission.timer, turn.is_shared
+                    )
+                )
                 admission.reservation.begin_sending(len(cutout.content))
             runtime.metrics.count_image(cutout.source_pixels)
             lifecycle.code = OK
@@ -237,6 +233,13 @@ class BackgroundRemover:
             error = to_error(exc)
             lifecycle.code = error.code
             return error_response(error)
+
+    def _process(
+        self, image: bytes, options: Options, timer: RequestTimer, is_shared: bool
+    ) -> "Cutout":
+        """Remove the background, in the executor's thread."""
+        work = functools.partial(self._remove_background, image, options, timer=timer)
+        return self._engine.run(work, is_shared)
 
     async def _read_url(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
         fields = await read_url_request(request)

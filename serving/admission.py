@@ -1,4 +1,4 @@
-"""Admission control, the single-worker executor, and draining.
+"""Admission control, the executor, and draining.
 
 A request is active from its admission until its response has been sent. A request that ends early
 may leave its work running, because threads cannot be stopped: that work stays active until it ends.
@@ -18,6 +18,11 @@ from serving.memory_budget import CHECK_INTERVAL, MemoryBudget, Phase
 
 T = TypeVar("T")
 
+# Two images at once share the processors from this many waiting requests on. Sharing raises the
+# throughput by 10 to 20 %, but each image takes nearly twice as long: from four requests on, their
+# mean time is no longer than one after the other.
+SHARE_FROM = 4
+
 
 class QueuedRequest(Protocol):
     """A request, as the queue sees it."""
@@ -33,16 +38,18 @@ class QueuedRequest(Protocol):
 class AdmissionQueue:
     """The requests of one worker. Call all methods in the event loop's thread."""
 
-    def __init__(self, capacity: int, budget: MemoryBudget) -> None:
-        """Admit at most `capacity` active requests.
+    def __init__(self, capacity: int, budget: MemoryBudget, slots: int = 1) -> None:
+        """Admit at most `capacity` active requests, and process at most `slots` at once.
 
         Work starts only while `budget` has room for its response.
         """
         self.capacity = capacity
         self._budget = budget
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="executor")
-        self._executor_is_taken = False
-        self._turns: deque[asyncio.Future[None]] = deque()
+        self._slots = slots
+        self._executor = ThreadPoolExecutor(slots, thread_name_prefix="executor")
+        self._running = 0
+        self._is_shared = False  # whether the running requests share the processors
+        self._turns: deque[asyncio.Future[bool]] = deque()
         self._requests: set[QueuedRequest] = set()
         self._abandoned = 0
         self._is_closing = False
@@ -79,23 +86,23 @@ class AdmissionQueue:
 
     @asynccontextmanager
     async def turn(self, waiting: AbstractContextManager[None]) -> AsyncIterator["Turn"]:
-        """Hold the executor, in the order of the calls. `waiting` is entered while this waits.
+        """Hold a slot of the executor, in the order of the calls. `waiting` is entered meanwhile.
 
         If this is cancelled while it waits, the work never starts.
         """
         turn = Turn(self._executor, self._abandon)
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._turns.append(place)
         self._next_turn()
         try:
             with waiting:
-                await self._wait_for(place)
+                turn.is_shared = await self._wait_for(place)
             yield turn
         finally:
             if not place.done():
                 self._turns.remove(place)
             elif not turn.is_abandoned:
-                self._executor_is_taken = False
+                self._running -= 1
             self._next_turn()
 
     async def drain(self, grace: float) -> None:
@@ -112,13 +119,22 @@ class AdmissionQueue:
                 request.shut_down()
 
     def _next_turn(self) -> None:
-        """Give the executor to the first waiting request, if it is free and memory allows."""
-        if self._turns and not self._executor_is_taken and self._budget.has_room_for_a_response:
-            self._executor_is_taken = True
-            self._turns.popleft().set_result(None)
+        """Give free slots to the first waiting requests, if memory allows."""
+        while self._turns and self._has_free_slot and self._budget.has_room_for_a_response:
+            if self._running == 0:
+                self._is_shared = self._slots > 1 and len(self._turns) >= SHARE_FROM
+            self._running += 1
+            self._turns.popleft().set_result(self._is_shared)
 
-    async def _wait_for(self, place: asyncio.Future[None]) -> None:
-        """Wait for the turn of `place`. Evict slow clients whose responses leave no memory."""
+    @property
+    def _has_free_slot(self) -> bool:
+        return self._running < (self._slots if self._is_shared else 1)
+
+    async def _wait_for(self, place: asyncio.Future[bool]) -> bool:
+        """Wait for the turn of `place`, and return whether it shares the processors.
+
+        Evict slow clients whose responses leave no memory.
+        """
         short_since: float | None = None
         while not place.done():
             if self._budget.has_room_for_a_response:
@@ -129,6 +145,7 @@ class AdmissionQueue:
                 if self._budget.evict_slowest_peer(now - short_since, phase=Phase.SENDING):
                     continue
             await asyncio.wait({place}, timeout=CHECK_INTERVAL)
+        return place.result()
 
     def _abandon(self, job: Future[Any]) -> None:
         """Count work that goes on after the end of its request as active until it ends."""
@@ -139,7 +156,7 @@ class AdmissionQueue:
 
     def _end_abandoned(self) -> None:
         self._abandoned -= 1
-        self._executor_is_taken = False
+        self._running -= 1
         self._next_turn()
         self._update_is_empty()
 
@@ -149,7 +166,10 @@ class AdmissionQueue:
 
 
 class Turn:
-    """The right of one request to use the executor."""
+    """The right of one request to use the executor.
+
+    `is_shared` is whether another request may run beside it.
+    """
 
     def __init__(
         self, executor: ThreadPoolExecutor, abandon: Callable[[Future[Any]], None]
@@ -157,6 +177,7 @@ class Turn:
         self._executor = executor
         self._abandon = abandon
         self.is_abandoned = False
+        self.is_shared = False
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` in the executor, in this request's context.

@@ -45,7 +45,7 @@ class Runtime:
     @functools.cached_property
     def queue(self) -> AdmissionQueue:
         """Admission and the executor."""
-        return AdmissionQueue(self.settings.max_waiting, self.budget)
+        return AdmissionQueue(self.settings.max_waiting, self.budget, self.settings.slots)
 
     @functools.cached_property
     def connections(self) -> Connections:
@@ -55,9 +55,7 @@ class Runtime:
     @functools.cached_property
     def metrics(self) -> Metrics:
         """The service's own part of /metrics."""
-        return Metrics(
-            (URL_ENDPOINT, UPLOAD_ENDPOINT, REMOVEBG_ENDPOINT), self.queue, self.budget
-        )
+        return Metrics((URL_ENDPOINT, UPLOAD_ENDPOINT, REMOVEBG_ENDPOINT), self.queue, self.budget)
 
     @functools.cached_property
     def tracer(self) -> trace.Tracer:

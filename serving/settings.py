@@ -128,6 +128,14 @@ class Settings(BaseSettings):
     model: str = Field("u2netp", pattern=r"^(u2netp|rembg:[A-Za-z0-9._-]+)$")
     model_file: Path | None = None
 
+    @property
+    def slots(self) -> int:
+        """How many small images may be processed at once, each on its share of `threads`.
+
+        1 with a single thread, and with rembg's models, which would be in memory twice.
+        """
+        return 1 if self.threads == 1 or self.model != "u2netp" else 2
+
     @field_validator("download_timeout")
     @classmethod
     def _check_deadline(cls, seconds: float, info: ValidationInfo) -> float:

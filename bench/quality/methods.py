@@ -11,6 +11,7 @@ import rembg
 from PIL import Image
 
 from bench.servers import rembg_home
+from pipeline.engine import Slot
 from pipeline.mask.u2netp import U2netpSegmenter
 from pipeline.options import Options
 from pipeline.processors import available_processors
@@ -36,7 +37,7 @@ def segmenter() -> U2netpSegmenter:
 def cutout(image: Image.Image, options: Options) -> Cutout:
     """Run the service's pipeline on an image, which reaches it without loss."""
     data, timer = encoded(image, compress_level=1), RequestTimer(deadline=float("inf"))
-    return remove_background(data, options, segmenter(), _MAX_PIXELS, timer)
+    return remove_background(data, options, Slot(segmenter()), _MAX_PIXELS, timer)
 
 
 def _service(options: Options, image: Image.Image) -> Image.Image:

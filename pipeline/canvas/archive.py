@@ -15,8 +15,8 @@ COLOR, ALPHA = "color.jpg", "alpha.png"
 # The earliest date of a ZIP, so that the same request gives the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
-# The side of a block of a JPEG, in pixels (ITU-T T.81, A.1.1).
-_BLOCK = 8
+# The side of what a JPEG in 4:2:0 encodes together, in pixels (ITU-T T.81, A.2).
+_BLOCK = 16
 
 
 def write_zip(layer: Layer) -> bytes:
@@ -58,6 +58,4 @@ def fill_transparent(colors: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDA
     counts = visible.reshape(blocks).sum((1, 3))
     means = (padded * visible).reshape(blocks).sum((1, 3)) / np.maximum(counts, 1)
     filling = np.repeat(np.repeat(means.astype(np.uint8), _BLOCK, 0), _BLOCK, 1)
-    return np.where(
-        alpha[..., np.newaxis] > 0, colors, filling[: alpha.shape[0], : alpha.shape[1]]
-    )
+    return np.where(alpha[..., np.newaxis] > 0, colors, filling[: alpha.shape[0], : alpha.shape[1]])

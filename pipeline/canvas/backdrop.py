@@ -16,6 +16,11 @@ from pipeline.image.strips import Strips
 # A backdrop stays in memory while the subject's image is decoded. 6 megapixels are 24 MB, and keep
 # the peak within the memory bound. On a larger canvas the backdrop is enlarged.
 MAX_PIXELS = 6_000_000
+_BYTES_PER_PIXEL = 4  # Pillow's mode RGB
+
+# As many pixels as the canvas has would do if both had the same ratio of the sides. If the ratios
+# differ by a factor of four, this many are seen one to one.
+_PIXELS_PER_CANVAS = 4
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,11 @@ class Backdrop:
     """A background image in mode RGB and sRGB."""
 
     image: Image.Image
+
+    @property
+    def size_in_bytes(self) -> int:
+        """The memory that it takes."""
+        return _BYTES_PER_PIXEL * self.image.width * self.image.height
 
     def rows(self, canvas: Size, top: int, bottom: int) -> NDArray[np.uint8]:
         """Return rows of a canvas (width, height) that it covers: uint8 (rows, width, 3)."""
@@ -41,23 +51,16 @@ class Backdrop:
 
 
 def read_backdrop(
-    data: bytes,
-    canvas: Size,
-    max_pixels: int,
-    reclaim_memory: Callable[[int], None],
-    strips: Strips,
+    data: bytes, canvas_pixels: int, max_pixels: int, claim: Callable[[int], Strips]
 ) -> Backdrop:
-    """Decode a background image, and reduce it to what a canvas (width, height) needs.
+    """Decode a background image, and reduce it to what a canvas of `canvas_pixels` may need.
 
     Its own transparency is filled with white. Raises what `decode` raises.
     """
-    image = decode(data, max_pixels, reclaim_memory, strips)
+    image = decode(data, max_pixels, claim)
     width, height = image.size
-    scale = min(
-        1.0,
-        max(canvas[0] / width, canvas[1] / height),
-        math.sqrt(MAX_PIXELS / (width * height)),
-    )
+    kept = min(MAX_PIXELS, _PIXELS_PER_CANVAS * canvas_pixels)
+    scale = min(1.0, math.sqrt(kept / (width * height)))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return Backdrop(_on_white(image, image.rgb() if scale == 1.0 else image.reduced(size)))
 

@@ -58,9 +58,7 @@ def cast_shadow(
     extent = max(1, round(place[2] - place[0])), max(1, round(place[3] - place[1]))
     silhouette = Image.new("L", size)
     box = (left * across, top * down, right * across, bottom * down)
-    silhouette.paste(
-        Image.fromarray(mask).resize(extent, Image.Resampling.BILINEAR, box), corner
-    )
+    silhouette.paste(Image.fromarray(mask).resize(extent, Image.Resampling.BILINEAR, box), corner)
     outline = silhouette.point(lambda alpha: 255 if alpha >= 128 else 0).getbbox()
     if outline is None:
         return SoftShadow(silhouette)

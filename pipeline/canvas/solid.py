@@ -14,9 +14,9 @@ from pipeline.mask.connected import label
 
 # Between these, alpha is spread to 0 to 255, so that an edge stays smooth over about a pixel.
 _LEAST, _GREATEST = 96, 160
-_LEVELS = np.clip(
-    ((np.arange(256) - _LEAST) * 255 / (_GREATEST - _LEAST)).round(), 0, 255
-).astype(np.uint8)
+_LEVELS = np.clip(((np.arange(256) - _LEAST) * 255 / (_GREATEST - _LEAST)).round(), 0, 255).astype(
+    np.uint8
+)
 
 # A cell of at least half belongs to the subject. A fainter one does if the subject encloses it, as
 # a window, unless it is next to nothing, as what is seen through a handle.

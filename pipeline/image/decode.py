@@ -55,14 +55,13 @@ _MAX_BYTES_PER_PIXEL = 10
 def decode(
     data: bytes,
     max_pixels: int,
-    reclaim_memory: Callable[[int], None] | None = None,
-    strips: Strips = SERIAL,
+    claim: Callable[[int], Strips] = lambda _: SERIAL,
 ) -> SourceImage:
     """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
 
     The result is upright (EXIF orientation) and converts to sRGB (ICC profile; a broken one is
-    ignored). Transparency is kept. `reclaim_memory` is called before decoding with the peak memory
-    that decoding will need, in bytes.
+    ignored). Transparency is kept. `claim` is called before decoding with the peak memory that
+    decoding will need, in bytes, and returns the threads to process the image with.
 
     Raises EmptySource, UnsupportedImageType, ImageCorrupt, OutOfMemory, and, from the header
     alone, ImageTooLarge: over `max_pixels` (fewer for a format that needs more than 10 bytes per
@@ -74,7 +73,7 @@ def decode(
     if kind is None:
         raise UnsupportedImageType
     try:
-        return _decode(data, kind, max_pixels, reclaim_memory, strips)
+        return _decode(data, kind, max_pixels, claim)
     except MemoryError as exc:
         raise OutOfMemory from exc
 
@@ -83,8 +82,7 @@ def _decode(
     data: bytes,
     kind: str,
     max_pixels: int,
-    reclaim_memory: Callable[[int], None] | None,
-    strips: Strips,
+    claim: Callable[[int], Strips],
 ) -> SourceImage:
     if kind == "WEBP":  # Pillow allocates the canvas of a WebP when it opens the file
         _check_size(read_canvas_size(data), max_pixels)
@@ -100,8 +98,7 @@ def _decode(
         is_rotated = kind == "TIFF" and _read_orientation(image) is not None
         cost = bytes_per_pixel(image, kind, data, is_rotated)
         _check_size(image.size, int(max_pixels * min(1, _MAX_BYTES_PER_PIXEL / cost)))
-        if reclaim_memory is not None:
-            reclaim_memory(int(cost * image.width * image.height))
+        strips = claim(int(cost * image.width * image.height))
         if isinstance(file, LimitedFile):
             file.begin_pixels(in_scans=kind == "JPEG" and keeps_coefficients(data))
         loaded = _load(image, kind, data)

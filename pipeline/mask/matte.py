@@ -31,7 +31,9 @@ class Matte:
     ) -> None:
         """Upsample `mask`, uint8 (height, width), and refine its edge if `local_colors` are given.
 
-        Alpha is 0 outside `region`, a part of the image. Raises NoSubjectFound if the mask is empty.
+        Alpha is 0 outside `region`, a part of the image.
+
+        Raises NoSubjectFound if the mask is empty.
         """
         if not mask.any():
             raise NoSubjectFound

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from PIL import ImageColor
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from pipeline.canvas.plan import (
@@ -152,6 +151,8 @@ def _position(value: object) -> tuple[float, float] | None:
 
 
 def _color(value: object) -> RGBA:
+    from PIL import ImageColor  # the supervisor imports this module, and does not need Pillow
+
     text = _text(value).lower()
     if match := _HEX_COLOR.fullmatch(text):
         text = f"#{match[1]}"
@@ -273,13 +274,9 @@ def _find_region(region: tuple[Length, ...], size: Size) -> Box:
     Raises InvalidParameter if it exceeds the image or is empty.
     """
     sides = (*size, *size)
-    if any(
-        length.of(side) > side for length, side in zip(region, sides, strict=True)
-    ):
+    if any(length.of(side) > side for length, side in zip(region, sides, strict=True)):
         raise InvalidParameter("roi_exceeds_bounds", "roi", "it exceeds the image")
-    x1, y1, x2, y2 = (
-        round(length.of(side)) for length, side in zip(region, sides, strict=True)
-    )
+    x1, y1, x2, y2 = (round(length.of(side)) for length, side in zip(region, sides, strict=True))
     if x1 == x2 or y1 == y2:
         raise InvalidParameter("roi_region_empty", "roi", "it is empty")
     return Box.between(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))

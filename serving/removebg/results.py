@@ -13,7 +13,7 @@ from starlette.responses import Response
 from pipeline.canvas.layout import fit_size
 
 if TYPE_CHECKING:  # the supervisor imports this module and must not load the pipeline's steps
-    from pipeline.canvas.compose import Composed
+    from pipeline.canvas.compose_image import Composed
 
 # The source's size in X-Max-Width and X-Max-Height has at most this many pixels.
 MAX_SHOWN_PIXELS = 25_000_000

@@ -5,8 +5,9 @@ Whatever is below /v1.0 gets its errors in remove.bg's shape.
 
 import functools
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -14,12 +15,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pipeline.errors import BackgroundRemovalError, SourceTooLarge
+from pipeline.errors import DOWNLOAD_ERRORS, BackgroundRemovalError, SourceTooLarge
 from pipeline.request_timer import RequestTimer
 from serving.end_reasons import OK
 from serving.lifecycle import Admission, request_context
 from serving.removebg.body import Body, body_limit, read_body
-from serving.removebg.errors import BackdropFailed, RemovebgError, error_response
+from serving.removebg.errors import BackdropFailed, RemovebgError, answer_of, error_response
 from serving.removebg.parameters import Parameters, parse_parameters
 from serving.removebg.results import (
     Result,
@@ -32,8 +33,9 @@ from serving.responses import to_error
 from serving.runtime import REMOVEBG_ENDPOINT
 
 if TYPE_CHECKING:  # the supervisor imports this module and must not load the pipeline's steps
-    from pipeline.canvas.compose import Composed, Sources
-    from pipeline.canvas.plan import Plan
+    from pipeline.canvas.backdrop import Backdrop
+    from pipeline.canvas.compose_image import Composed
+    from pipeline.engine import Engine, Slot
     from pipeline.fetch.download import Downloader
     from serving.runtime import Runtime
 
@@ -43,11 +45,15 @@ ACCOUNT_ENDPOINT = f"{PREFIX}/account"
 _NO_CREDITS = {"total": 0, "subscription": 0, "payg": 0, "enterprise": 0}
 
 
-class Compose(Protocol):
-    """`pipeline.canvas.compose.compose` with the model."""
+@dataclass
+class Work:
+    """A request that has been read: its parameters, and the encoded images."""
 
-    def __call__(self, sources: "Sources", plan: "Plan", *, timer: RequestTimer) -> "Composed":
-        """Compose an image."""
+    parameters: Parameters
+    image: bytes
+    backdrop: bytes | None
+    as_json: bool
+    timer: RequestTimer
 
 
 class RemovebgAPI:
@@ -56,7 +62,7 @@ class RemovebgAPI:
     def __init__(self, runtime: "Runtime") -> None:
         self._runtime = runtime
         self._downloader: Downloader | None = None
-        self._compose: Compose | None = None
+        self._engine: Engine | None = None
         self._routes = Starlette(
             routes=[
                 Route("/removebg", self._remove_background, methods=["POST"]),
@@ -64,10 +70,10 @@ class RemovebgAPI:
             ]
         )
 
-    def start(self, downloader: "Downloader", compose: Compose) -> None:
+    def start(self, downloader: "Downloader", engine: "Engine") -> None:
         """Give the routes what only the worker has. Call this before the first request."""
         self._downloader = downloader
-        self._compose = compose
+        self._engine = engine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request below /v1.0."""
@@ -102,10 +108,11 @@ class RemovebgAPI:
         try:
             limit = body_limit(runtime.settings.max_source_bytes)
             admission = lifecycle.admit(REMOVEBG_ENDPOINT, limit)
-            parameters, sources = await self._read(request, admission)
-            work = self._work(parameters, sources, wants_json(request.headers), admission.timer)
+            work = await self._read(request, admission)
             async with runtime.queue.turn(admission.timer.step("wait")) as turn:
-                result, pixels = await turn.run(work)
+                result, pixels = await turn.run(
+                    functools.partial(self._process, work, turn.is_shared)
+                )
                 admission.reservation.begin_sending(len(result.content))
             runtime.metrics.count_image(pixels)
             lifecycle.code = OK
@@ -117,28 +124,17 @@ class RemovebgAPI:
             lifecycle.code = error.code
             return self._render_error(error)
 
-    def _work(
-        self, parameters: Parameters, sources: "Sources", as_json: bool, timer: RequestTimer
-    ) -> Callable[[], tuple[Result, int]]:
-        """Return the work for the executor: the result, and the source's pixels."""
-        assert self._compose is not None
-        compose = functools.partial(
-            self._compose, sources, parameters.plan(sources.backdrop is not None), timer=timer
-        )
+    def _process(self, work: Work, is_shared: bool) -> tuple[Result, int]:
+        """Return the result and the pixels of the source. Runs in the executor's thread."""
+        assert self._engine is not None
+        compose = functools.partial(_compose, work, self._runtime.settings.max_pixels)
+        composed = self._engine.run(compose, is_shared)
+        width, height = composed.source_size
+        result = make_result(composed, work.parameters.shown_type, work.as_json)
+        return result, width * height
 
-        def work() -> tuple[Result, int]:
-            composed = compose()
-            width, height = composed.source_size
-            return make_result(composed, parameters.shown_type, as_json), width * height
-
-        return work
-
-    async def _read(
-        self, request: Request, admission: Admission
-    ) -> tuple[Parameters, "Sources"]:
+    async def _read(self, request: Request, admission: Admission) -> Work:
         """Read the parameters, and the images from the body or their URLs."""
-        from pipeline.canvas.compose import Sources  # only the worker loads the pipeline's steps
-
         max_bytes = self._runtime.settings.max_source_bytes
         with admission.timer.step("receive"):
             body = await read_body(request, max_bytes)
@@ -161,10 +157,11 @@ class RemovebgAPI:
             left = max_bytes - len(image)
             try:
                 backdrop = await self._download(parameters.bg_image_url, admission, left)
-            except BackgroundRemovalError as exc:
+            except tuple(DOWNLOAD_ERRORS) as exc:
                 raise BackdropFailed(exc) from exc
         admission.reservation.complete()
-        return parameters, Sources(image, backdrop)
+        as_json = wants_json(request.headers)
+        return Work(parameters, image, backdrop, as_json, admission.timer)
 
     async def _download(self, url: str, admission: Admission, max_bytes: int) -> bytes:
         """Download at most `max_bytes` bytes. Raises what the downloader raises."""
@@ -180,6 +177,26 @@ class RemovebgAPI:
 
         with admission.timer.step("download"):
             return await self._downloader.download(url, reserve)
+
+
+def _compose(work: Work, max_pixels: int, slot: "Slot") -> "Composed":
+    """Compose the image of a request. Raises what the pipeline raises, and BackdropFailed."""
+    # Only the worker loads the pipeline's steps.
+    from pipeline.canvas.backdrop import read_backdrop
+    from pipeline.canvas.compose_image import compose_image
+
+    plan = work.parameters.plan(work.backdrop is not None)
+    backdrop: Backdrop | None = None
+    if work.backdrop is not None:
+        try:
+            with work.timer.step("backdrop"):
+                backdrop = read_backdrop(work.backdrop, plan.max_pixels, max_pixels, slot.claim)
+        except BackgroundRemovalError as exc:
+            if answer_of(exc).status != HTTPStatus.BAD_REQUEST:
+                raise
+            raise BackdropFailed(exc) from exc
+        work.backdrop = None
+    return compose_image(work.image, plan, slot, max_pixels, work.timer, backdrop)
 
 
 def _check_sources(body: Body) -> None:

@@ -26,8 +26,10 @@ import bentoml
 import numpy as np
 from PIL import Image
 
+from pipeline.engine import Slot
 from pipeline.errors import BackgroundRemovalError
 from pipeline.image.decode import decode
+from pipeline.image.strips import SERIAL, Strips
 from pipeline.mask.segmenter import Prediction, Segmenter
 from pipeline.mask.u2netp import U2netpSegmenter
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
@@ -176,8 +178,9 @@ def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None
 
 
 def _through_decoder(data: bytes, peak: SimpleNamespace) -> str:
-    def announce(size: int) -> None:
+    def announce(size: int) -> Strips:
         peak.announced = size / 1e6
+        return SERIAL
 
     image = decode(data, MAX_PIXELS, announce)
     width, height = image.size
@@ -201,7 +204,9 @@ def _through_all(data: bytes, seed: int, segmenters: list[Segmenter]) -> str:
         background=random.choice((None, None, "#fff", "#12345678")),
     )
     segmenter = segmenters[random.randrange(_MODEL_SHARE) == 0]
-    cutout = remove_background(data, options, segmenter, MAX_PIXELS, RequestTimer(float("inf")))
+    cutout = remove_background(
+        data, options, Slot(segmenter), MAX_PIXELS, RequestTimer(float("inf"))
+    )
     with Image.open(io.BytesIO(cutout.content)) as image:
         image.load()
         assert image.size == (cutout.width, cutout.height)

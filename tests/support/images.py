@@ -1,6 +1,7 @@
 """Images that tests make, and the reference mask."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.image.strips import SERIAL, Strips
 from pipeline.weights import SAMPLE
 
 # The default of BGR_MAX_PIXELS.
@@ -50,6 +52,16 @@ def cutout_of(response: httpx.Response) -> Image.Image:
     image = Image.open(io.BytesIO(response.content))
     image.load()
     return image
+
+
+def records_into(claims: list[int]) -> Callable[[int], Strips]:
+    """Return what `decode` takes as `claim`: it notes the memory that is claimed."""
+
+    def claim(needed: int) -> Strips:
+        claims.append(needed)
+        return SERIAL
+
+    return claim
 
 
 def grainy(megapixels: float) -> Image.Image:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import pytest
 
 from pipeline.errors import FormatUnsupported
-from serving.admission import AdmissionQueue
+from serving.admission import SHARE_FROM, AdmissionQueue
 from serving.errors import Busy, ShuttingDown
 from serving.memory_budget import CAPACITY, MemoryBudget
 
@@ -75,6 +75,42 @@ async def test_one_request_is_processed_at_a_time_in_order() -> None:
     turns = [run(queue, functools.partial(work, number)) for number in range(8)]
     assert await asyncio.gather(*turns) == list(range(8))
     assert (most, order) == (1, list(range(8)))
+
+
+async def most_at_once(slots: int, count: int) -> tuple[int, list[bool]]:
+    """Return how many of so many requests run at once, and whether each shares the processors."""
+    queue, running, most, shared = AdmissionQueue(99, MemoryBudget(), slots), 0, 0, list[bool]()
+
+    def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.02)
+        running -= 1
+
+    async def respond() -> None:
+        async with queue.turn(contextlib.nullcontext()) as turn:
+            shared.append(turn.is_shared)
+            await turn.run(work)
+
+    blocking = asyncio.create_task(run(queue, lambda: time.sleep(0.05)))
+    await asyncio.sleep(0)
+    await asyncio.gather(blocking, *(respond() for _ in range(count)))
+    return most, shared
+
+
+@pytest.mark.parametrize(
+    ("slots", "count", "expected"),
+    [
+        (1, 6, (1, [False] * 6)),
+        (2, SHARE_FROM - 1, (1, [False] * (SHARE_FROM - 1))),
+        (2, SHARE_FROM + 1, (2, [True] * (SHARE_FROM + 1))),
+    ],
+)
+async def test_waiting_requests_share_the_processors_if_there_are_enough_of_them(
+    slots: int, count: int, expected: tuple[int, list[bool]]
+) -> None:
+    assert await most_at_once(slots, count) == expected
 
 
 async def test_an_exception_of_the_work_is_raised() -> None:

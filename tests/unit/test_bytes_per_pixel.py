@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.errors import ImageTooLarge
 from pipeline.image.bytes_per_pixel import bytes_per_pixel
 from pipeline.image.decode import decode
-from tests.support.images import MAX_PIXELS, encoded, quadrants
+from tests.support.images import MAX_PIXELS, encoded, quadrants, records_into
 
 SIZE = (400, 200)
 PIXELS = SIZE[0] * SIZE[1]
@@ -60,7 +60,7 @@ def test_memory_is_announced_and_a_costly_format_may_have_fewer_pixels(
 ) -> None:
     data = image_of(kind, mode, options)
     announced: list[int] = []
-    decode(data, MAX_PIXELS, announced.append)
+    decode(data, MAX_PIXELS, records_into(announced))
     assert announced == [PIXELS * cost]
     # The limit is for 10 bytes per pixel.
     least = int(PIXELS * max(1, cost / 10)) + 1

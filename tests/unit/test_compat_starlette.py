@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 import starlette
@@ -44,8 +45,8 @@ def reader(*parts: tuple[str, bytes], **limits: int) -> FormReader:
             yield value + b"\r\n"
         yield b"--b--\r\n"
 
-    most = {"max_fields": 2, "max_field_bytes": 10, "max_file_bytes": 5_000_000} | limits
-    return FormReader(HEADERS, stream(), **most)
+    most: dict[str, Any] = {"max_fields": 2, "max_field_bytes": 10, "max_file_bytes": 5_000_000}
+    return FormReader(HEADERS, stream(), **most | limits)
 
 
 async def test_a_file_of_any_allowed_size_stays_in_memory() -> None:

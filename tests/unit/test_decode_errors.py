@@ -3,6 +3,7 @@
 import csv
 import struct
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
@@ -91,11 +92,11 @@ def test_a_large_image_that_cannot_be_converted_later_is_corrupt(
 def test_memory_that_runs_out_is_not_reported_as_corruption(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object) -> NoReturn:
         raise MemoryError
 
     with pytest.raises(OutOfMemory):
-        decode(PLAIN, MAX_PIXELS, reclaim_memory=fail)
+        decode(PLAIN, MAX_PIXELS, claim=fail)
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
     with pytest.raises(OutOfMemory):
         decode(PLAIN, MAX_PIXELS)

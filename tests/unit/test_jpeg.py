@@ -9,7 +9,7 @@ from PIL import Image
 from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
 from pipeline.image.headers.jpeg import keeps_coefficients
-from tests.support.images import MAX_PIXELS, RED, encoded, quadrants
+from tests.support.images import MAX_PIXELS, RED, encoded, quadrants, records_into
 
 BASELINE = encoded(quadrants(), "JPEG")
 QUANTIZATION, HUFFMAN, SCAN = 0xDB, 0xC4, 0xDA
@@ -43,7 +43,7 @@ def test_an_image_with_a_scan_for_each_component_keeps_them() -> None:
     data = in_scans(quadrants().resize((400, 200)))
     assert keeps_coefficients(data)
     announced: list[int] = []
-    decoded = np.asarray(decode(data, MAX_PIXELS, announced.append).rgb())
+    decoded = np.asarray(decode(data, MAX_PIXELS, records_into(announced)).rgb())
     assert np.abs(decoded[20, 20].astype(int) - RED).max() < 40
     assert announced == [80_000 * 10]
 

@@ -16,6 +16,7 @@ from tests.support.scripts import run_python
 _RUN = f"""
 import re, sys
 from pathlib import Path
+from pipeline.engine import Slot
 from pipeline.errors import BackgroundRemovalError
 from pipeline.image.strips import Strips
 from pipeline.mask.u2netp import U2netpSegmenter
@@ -25,11 +26,11 @@ from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
 
 segmenter = U2netpSegmenter(Path(sys.argv[1]), 2)
-strips = Strips(2)
+slot = Slot(segmenter, Strips(2))
 
 def run(data):
     timer = RequestTimer(float("inf"))
-    return remove_background(data, Options(), segmenter, {MAX_PIXELS}, timer, strips)
+    return remove_background(data, Options(), slot, {MAX_PIXELS}, timer)
 """
 
 # Prints the megabytes that an image adds at its peak, over a small image before it, and at rest.

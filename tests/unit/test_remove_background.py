@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from pipeline.engine import Slot
 from pipeline.errors import DeadlineExceeded, NoSubjectFound, OutOfMemory
 from pipeline.image.decode import decode
 from pipeline.mask.components import select_subject
@@ -23,7 +24,7 @@ from tests.support.images import MAX_PIXELS, encoded, reference_images, rembg_ma
 
 def run(data: bytes, segmenter: Any, **options: Any) -> Cutout:
     return remove_background(
-        data, Options(**options), segmenter, MAX_PIXELS, RequestTimer(deadline=float("inf"))
+        data, Options(**options), Slot(segmenter), MAX_PIXELS, RequestTimer(deadline=float("inf"))
     )
 
 
@@ -33,7 +34,7 @@ def pixels(cutout: Cutout) -> np.ndarray:
 
 def test_a_photo_is_cut_out(photo: bytes, segmenter: U2netpSegmenter) -> None:
     timer = RequestTimer(deadline=float("inf"))
-    cutout = remove_background(photo, Options(edges="raw"), segmenter, MAX_PIXELS, timer)
+    cutout = remove_background(photo, Options(edges="raw"), Slot(segmenter), MAX_PIXELS, timer)
     assert list(timer.milliseconds) == ["decode", "segment", "select", "encode"]
     assert cutout.media_type == "image/png"
     assert cutout.confidence is not None
@@ -132,7 +133,7 @@ def test_the_deadline_is_checked_between_two_steps(photo: bytes) -> None:
             raise AssertionError("a small image needs no memory")
 
     with pytest.raises(DeadlineExceeded):
-        remove_background(photo, Options(), Slow(), MAX_PIXELS, timer)
+        remove_background(photo, Options(), Slot(Slow()), MAX_PIXELS, timer)
     assert list(timer.milliseconds) == ["decode", "segment"]
 
 

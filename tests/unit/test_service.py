@@ -37,7 +37,7 @@ class Worker:
         self.held = 0
         inner: Any = service.BackgroundRemover.inner  # type: ignore[attr-defined]
         self.methods = object.__new__(inner)
-        self.methods._remove_background = self._remove_background
+        self.methods._process = self._process
         self.methods._downloader = self
 
     async def download(self, url: str, reserve: Any) -> bytes:
@@ -45,7 +45,9 @@ class Worker:
         await reserve(100_000)
         return b"downloaded"
 
-    def _remove_background(self, image: bytes, options: Options, timer: RequestTimer) -> Cutout:
+    def _process(
+        self, image: bytes, options: Options, timer: RequestTimer, is_shared: bool
+    ) -> Cutout:
         self.worked.append((image, options))
         self.held = self.runtime.budget.held
         if self.error is not None:

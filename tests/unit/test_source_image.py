@@ -51,7 +51,7 @@ def test_a_large_image_is_converted_like_a_small_one(
     small_reduced = np.asarray(small.reduced((32, 32))).astype(int)
     monkeypatch.setattr("pipeline.image.source_image._SMALL_PIXELS", 0)
     monkeypatch.setattr("pipeline.image.strips._STRIP_PIXELS", 5000)
-    large = decode(data, MAX_PIXELS, strips=Strips(2))
+    large = decode(data, MAX_PIXELS, claim=lambda _: Strips(2))
     assert large.size == small.size
     assert np.array_equal(np.asarray(large.rgb()), whole)
     left, top, right, bottom = REGION

@@ -16,8 +16,7 @@ from tests.support.environment import ROOT
 CUT_OUT = """
 import functools, json, sys
 from pathlib import Path
-from background_remover.pipeline.mask.segmenter import load_segmenter
-from background_remover.pipeline.image.strips import Strips
+from background_remover.pipeline.engine import load_engine
 from background_remover.pipeline.options import Options
 from background_remover.pipeline.remove_background import remove_background
 from background_remover.pipeline.request_timer import RequestTimer
@@ -26,10 +25,11 @@ from background_remover import service
 from background_remover.serving.startup import check_libraries
 
 check_libraries()
-cutout = remove_background(
-    SAMPLE.read_bytes(), Options(), timer=RequestTimer(float("inf")),
-    segmenter=load_segmenter("u2netp", Path(sys.argv[1]), 2), max_pixels=10**6, strips=Strips(2),
+work = functools.partial(
+    remove_background, SAMPLE.read_bytes(), Options(), max_pixels=10**6,
+    timer=RequestTimer(float("inf")),
 )
+cutout = load_engine("u2netp", Path(sys.argv[1]), threads=2, slots=2).run(work, is_shared=True)
 loaded = {name.partition(".")[0] for name in sys.modules}
 print(json.dumps({
     "size": [cutout.width, cutout.height],

@@ -1,0 +1,91 @@
+"""What images are processed with: models and threads, for one image or for two small ones at once.
+
+One image has all processors, which is the shortest time for it. Two small images at once have half
+of the processors each, which is the highest throughput, because no thread waits for another.
+"""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.image.strips import SERIAL, Strips
+from pipeline.mask.segmenter import Segmenter, load_segmenter
+from pipeline.shared_lock import SharedLock
+
+T = TypeVar("T")
+
+# Work that needs more memory than this does not share the process with another image, nor with the
+# model's activations (93 MB per inference): they are freed first, which costs the next inference
+# 12 ms (30 ms without huge pages). 30 MB is a JPEG of 7.5 megapixels, or a WebP response of 1.2.
+LARGE_BYTES = 30_000_000
+
+
+class Slot:
+    """What one image is processed with: `segmenter` and `strips`.
+
+    `is_large` is whether the image needs more than LARGE_BYTES.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        strips: Strips = SERIAL,
+        take_all: Callable[[], "Slot"] | None = None,
+    ) -> None:
+        """Process with these; a large image with what `take_all` returns, if it is given."""
+        self.segmenter = segmenter
+        self.strips = strips
+        self.is_large = False
+        self._take_all = take_all
+
+    def claim(self, needed: int) -> Strips:
+        """Prepare for work that needs `needed` bytes at its peak. Returns its threads.
+
+        Large work waits for the image beside it, gets all processors and frees the activations.
+        """
+        self.is_large = needed > LARGE_BYTES
+        if self.is_large:
+            if self._take_all is not None:
+                whole = self._take_all()
+                self.segmenter, self.strips = whole.segmenter, whole.strips
+            self.segmenter.release_memory()
+        return self.strips
+
+
+class Engine:
+    """The models and threads of one process."""
+
+    def __init__(self, whole: Slot, half: Slot | None = None) -> None:
+        """Process one image with `whole`, or two small ones with `half` each."""
+        self._whole = whole
+        self._half = half
+        self._lock = SharedLock()
+
+    def run(self, work: Callable[[Slot], T], is_shared: bool) -> T:
+        """Call `work(slot)` with all processors, or with half of them if `is_shared`.
+
+        Two threads may call this at the same time, both with `is_shared`. A large image then waits
+        for the other one, and the next image waits for the large one.
+        """
+        if not is_shared or self._half is None:
+            return work(Slot(self._whole.segmenter, self._whole.strips))
+        with self._lock.held() as exclude_others:
+
+            def take_all() -> Slot:
+                exclude_others()
+                return self._whole
+
+            return work(Slot(self._half.segmenter, self._half.strips, take_all))
+
+
+def load_engine(model: str, model_file: Path, threads: int, slots: int) -> Engine:
+    """Load `model` (see `load_segmenter`) for `threads` processors, and for each of `slots` (1, 2).
+
+    Raises StartupError.
+    """
+    whole = Slot(load_segmenter(model, model_file, threads), Strips(threads))
+    if slots == 1:
+        return Engine(whole)
+    share = math.ceil(threads / slots)
+    return Engine(whole, Slot(load_segmenter(model, model_file, share), Strips(share)))

@@ -1,0 +1,45 @@
+"""A lock that several threads hold at once, until one of them asks to be alone."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class SharedLock:
+    """A shared lock that its holders can turn into an exclusive one."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holders = 0
+        self._claimants = 0
+        self._is_exclusive = False
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """Hold the lock beside others; yield the function that asks to be alone.
+
+        That function returns once no other thread holds the lock, and no thread gets it until this
+        one has released it. Threads that ask to be alone go before those that do not.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_exclusive and self._claimants == 0)
+            self._holders += 1
+        try:
+            yield self._exclude_others
+        finally:
+            with self._changed:
+                self._holders -= 1
+                self._is_exclusive = False  # a thread that is alone is the only one to get here
+                self._changed.notify_all()
+
+    def _exclude_others(self) -> None:
+        with self._changed:
+            if self._is_exclusive:
+                return
+            # Two threads that ask at the same time must not wait for each other.
+            self._holders -= 1
+            self._claimants += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._holders == 0)
+            self._claimants -= 1
+            self._holders, self._is_exclusive = 1, True
