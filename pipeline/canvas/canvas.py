@@ -17,12 +17,12 @@ from pipeline.image.strips import Strips
 
 @dataclass(frozen=True)
 class Canvas:
-    """A layer with the cutout `layer` at its place, and with what is behind it.
+    """A layer with the cutout `cutout` at its place, and with what is behind it.
 
     The cutout has the size of its place.
     """
 
-    layer: Layer
+    cutout: Layer
     layout: Layout
     shadow: SoftShadow | None = None
     color: RGBA = TRANSPARENT
@@ -36,7 +36,7 @@ class Canvas:
     @property
     def strips(self) -> Strips:
         """Those of the cutout."""
-        return self.layer.strips
+        return self.cutout.strips
 
     @property
     def is_opaque(self) -> bool:
@@ -70,7 +70,7 @@ class Canvas:
         first, end = self._rows_of_cutout(top, bottom)
         if first < end:
             place = self.layout.place
-            inner = self.layer.alpha(first - place.top, end - place.top)
+            inner = self.cutout.alpha(first - place.top, end - place.top)
             alpha[first - top : end - top, place.left : place.left + place.width] = inner
         return alpha
 
@@ -79,14 +79,14 @@ class Canvas:
         place = self.layout.place
         first, end = self._rows_of_cutout(top, bottom)
         if (first, end, place.width) == (top, bottom, self.size[0]):
-            colors, alpha = self.layer.pixels(first - place.top, end - place.top)
+            colors, alpha = self.cutout.pixels(first - place.top, end - place.top)
         else:
             colors = np.zeros((bottom - top, self.size[0], 3), np.uint8)
             alpha = np.zeros(colors.shape[:2], np.uint8)
             if first < end:
                 rows = slice(first - top, end - top)
                 columns = slice(place.left, place.left + place.width)
-                inner = self.layer.pixels(first - place.top, end - place.top)
+                inner = self.cutout.pixels(first - place.top, end - place.top)
                 colors[rows, columns], alpha[rows, columns] = inner
         return colors, alpha
 

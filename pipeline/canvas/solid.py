@@ -31,31 +31,31 @@ class SolidLayer:
     layer's part of it: left, top, right and bottom in cells.
     """
 
-    layer: Layer
+    cutout: Layer
     inside: Image.Image
     box: tuple[float, float, float, float]
 
     @property
     def size(self) -> Size:
         """Width and height in pixels."""
-        return self.layer.size
+        return self.cutout.size
 
     @property
     def strips(self) -> Strips:
-        """Those of the layer."""
-        return self.layer.strips
+        """Those of the cutout."""
+        return self.cutout.strips
 
     def pixels(self, top: int, bottom: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return the straight colors and the alpha of rows: uint8 (rows, width, 3), (rows, width).
 
         A fully transparent pixel may have any color.
         """
-        colors, alpha = self.layer.pixels(top, bottom)
+        colors, alpha = self.cutout.pixels(top, bottom)
         return colors, self._solid(alpha, top, bottom)
 
     def alpha(self, top: int, bottom: int) -> NDArray[np.uint8]:
         """Return the alpha of rows: uint8 (rows, width)."""
-        return self._solid(self.layer.alpha(top, bottom), top, bottom)
+        return self._solid(self.cutout.alpha(top, bottom), top, bottom)
 
     def _solid(self, alpha: NDArray[np.uint8], top: int, bottom: int) -> NDArray[np.uint8]:
         left, first, right, end = self.box
