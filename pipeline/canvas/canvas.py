@@ -17,7 +17,7 @@ from pipeline.image.strips import Strips
 
 @dataclass(frozen=True)
 class Canvas:
-    """A layer with the cutout `cutout` at its place, and with what is behind it.
+    """A layer with the cutout at its place, and with what is behind it.
 
     The cutout has the size of its place.
     """

@@ -68,7 +68,10 @@ def test_formats(given: str, kind: str) -> None:
         ("10", Margins(PX, PX, PX, PX)),
         (10, Margins(PX, PX, PX, PX)),
         ("10% 5px", Margins(*[Length(10, True), Length(5, False)] * 2)),
-        ("1,2,3,50%", Margins(*(Length(n, False) for n in (1, 2, 3)), Length(50, True))),
+        (
+            "1,2,3,50%",
+            Margins(Length(1, False), Length(2, False), Length(3, False), Length(50, True)),
+        ),
         ("500px 0", Margins(*[Length(500, False), Length(0, False)] * 2)),
     ],
 )

@@ -132,7 +132,7 @@ async def test_both_downloads_share_the_limit_of_a_source() -> None:
         ({**URL, "size": "hd"}, "unknown_foreground"),
     ],
 )
-async def test_errors(fields: dict[str, object], code: str) -> None:
+async def test_errors(fields: dict[str, Any], code: str) -> None:
     worker = Worker()
     connection = await worker.ask(**fields)
     assert (connection.status, code_of(connection)) == (400, code)
