@@ -29,6 +29,13 @@ class Options(BaseModel):
         description="`refined`: edges follow the image, without background colors. "
         "`raw`: the model's mask, upsampled.",
     )
+    max_side: int | None = Field(
+        None,
+        ge=64,
+        le=65_535,
+        description="The most pixels on the longer side of the response, which is scaled down to "
+        "fit, never up. Without it, the response has the source's resolution.",
+    )
     format: Literal["png", "webp", "jpeg"] = Field(
         "png",
         description="`webp` and `jpeg` are lossy, at quality 90. `jpeg` has no transparency: "

@@ -1,15 +1,16 @@
 """The whole flow from encoded image to encoded cutout: decode, segment, select, refine, encode."""
 
+import functools
 from dataclasses import dataclass
 
 from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
+from pipeline.find import Search, find
 from pipeline.image.box import Box
-from pipeline.image.decode import decode
 from pipeline.image.encode import encode
-from pipeline.image.layer import FrameLayer
+from pipeline.image.scale import Size, response_size
+from pipeline.image.scaled_layer import frame_at
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
-from pipeline.mask.found import find_subject
 from pipeline.options import Options
 from pipeline.request_timer import RequestTimer
 
@@ -18,7 +19,7 @@ from pipeline.request_timer import RequestTimer
 class Cutout:
     """An encoded cutout.
 
-    `width` and `height` are its size in pixels, `subject` is the subject's box in the upright
+    `width` and `height` are its own size in pixels, `subject` is the subject's box in the upright
     source, `confidence` is 0 to 1 or None if the model does not report one, and `source_pixels`
     is width × height of the source.
     """
@@ -44,32 +45,35 @@ def remove_background(
     Raises EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
     FormatUnsupported, OutOfMemory, and DeadlineExceeded between two steps.
     """
+    place = functools.partial(_place, options=options)
+    max_side = options.max_side
+    search = Search(
+        options.subject,
+        place,
+        options.edges,
+        response_side=None if max_side is None else lambda _: max_side,
+    )
     try:
-        with timer.step("decode"):
-            image = decode(data, max_pixels, slot.claim)
-        with timer.step("segment"):
-            is_raw = options.edges == "raw"
-            model_image = image.reduced(slot.segmenter.input_size, exact=is_raw)
-            prediction = slot.segmenter.predict(model_image)
-            if slot.is_large:
-                slot.segmenter.release_memory()
-        with timer.step("select"):
-            found = find_subject(image, model_image, prediction, options.subject, options.edges)
-            frame = Box(0, 0, *image.size)
-            if options.crop:
-                frame = found.box.grown(options.margin, image.size)
+        image, found = find(data, search, slot, max_pixels, timer)
         with timer.step("encode"):
+            frame, size = place(found.box, image.scale.full_size)
             if options.format == "webp":
-                slot.claim(WEBP_BYTES_PER_PIXEL * frame.width * frame.height)
-            content = encode(FrameLayer(image, found.matte.render, frame), options)
+                slot.claim(WEBP_BYTES_PER_PIXEL * size[0] * size[1])
+            content = encode(frame_at(image, found.matte.render, frame, size), options)
     except MemoryError as exc:
         raise OutOfMemory from exc
     return Cutout(
         content=content,
         media_type=f"image/{options.format}",
-        width=frame.width,
-        height=frame.height,
+        width=size[0],
+        height=size[1],
         subject=found.box,
-        confidence=found.confidence,
-        source_pixels=image.size[0] * image.size[1],
+        confidence=found.selection.confidence,
+        source_pixels=image.scale.full_size[0] * image.scale.full_size[1],
     )
+
+
+def _place(subject: Box, source: Size, options: Options) -> tuple[Box, Size]:
+    """Return the frame of a response, in pixels of a source, and the response's size."""
+    frame = subject.grown(options.margin, source) if options.crop else Box(0, 0, *source)
+    return frame, response_size(frame, options.max_side)

@@ -8,21 +8,20 @@ from numpy.typing import NDArray
 from pipeline.canvas.archive import write_zip
 from pipeline.canvas.backdrop import Backdrop
 from pipeline.canvas.canvas import Canvas
-from pipeline.canvas.layout import Layout, arrange
+from pipeline.canvas.layout import arrange, fit_size
 from pipeline.canvas.plan import Plan, Size
 from pipeline.canvas.shadow import cast_shadow
 from pipeline.canvas.solid import make_solid
 from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
+from pipeline.find import Search, find
 from pipeline.image.box import Box
 from pipeline.image.compose import TRANSPARENT, WHITE, lay_over
-from pipeline.image.decode import decode
 from pipeline.image.encode import WRITERS
-from pipeline.image.layer import FrameLayer, Layer
-from pipeline.image.scaled_layer import ScaledLayer
+from pipeline.image.scaled_layer import frame_at
 from pipeline.image.source_image import SourceImage
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
-from pipeline.mask.found import FoundSubject, find_subject
+from pipeline.mask.found import FoundSubject
 from pipeline.request_timer import RequestTimer
 
 
@@ -57,45 +56,42 @@ def compose_image(
     `plan.find_region` raises.
     """
     behind = 0 if backdrop is None else backdrop.size_in_bytes
+
+    def place(subject: Box, source: Size) -> tuple[Box, Size]:
+        layout = arrange(source, subject, plan)
+        return layout.frame, (layout.place.width, layout.place.height)
+
+    search = Search(
+        "all",
+        place,
+        find_region=plan.find_region,
+        response_side=lambda source: max(fit_size(source, plan.max_pixels)),
+    )
     try:
-        with timer.step("decode"):
-            image = decode(data, max_pixels, lambda needed: slot.claim(needed + behind))
-            region = plan.find_region(image.size) if plan.find_region is not None else None
-        with timer.step("segment"):
-            model_image = image.reduced(slot.segmenter.input_size)
-            prediction = slot.segmenter.predict(model_image)
-            if slot.is_large:
-                slot.segmenter.release_memory()
-        with timer.step("select"):
-            found = find_subject(image, model_image, prediction, "all", region=region)
-            layout = arrange(image.size, found.box, plan)
+        image, found = find(data, search, slot, max_pixels, timer, held=behind)
         with timer.step("encode"):
-            canvas = _compose(image, found, layout, plan, backdrop)
+            canvas = _compose(image, found, plan, backdrop)
             if plan.format == "webp":
                 slot.claim(WEBP_BYTES_PER_PIXEL * canvas.size[0] * canvas.size[1] + behind)
             content, media_type = _encode(canvas, plan)
     except MemoryError as exc:
         raise OutOfMemory from exc
-    return Composed(content, media_type, *canvas.size, found.box, image.size)
+    return Composed(content, media_type, *canvas.size, found.box, image.scale.full_size)
 
 
 def _compose(
-    image: SourceImage,
-    found: FoundSubject,
-    layout: Layout,
-    plan: Plan,
-    backdrop: Backdrop | None,
+    image: SourceImage, found: FoundSubject, plan: Plan, backdrop: Backdrop | None
 ) -> Canvas:
     """Return the canvas with the subject in its place."""
-    frame, place = layout.frame, layout.place
-    layer: Layer = FrameLayer(image, found.matte.render, frame)
-    if layer.size != (place.width, place.height):
-        layer = ScaledLayer(layer, (0, 0, *layer.size), (place.width, place.height))
+    source, mask = image.scale.full_size, found.selection.mask
+    layout = arrange(source, found.box, plan)
+    size = layout.place.width, layout.place.height
+    layer = frame_at(image, found.matte.render, layout.frame, size)
     if plan.is_solid:
-        layer = make_solid(layer, found.mask, image.size, frame)
+        layer = make_solid(layer, mask, source, layout.frame)
     shadow = None
     if plan.shadow is not None:
-        shadow = cast_shadow(found.mask, image.size, layout, plan.shadow)
+        shadow = cast_shadow(mask, source, layout, plan.shadow)
     return Canvas(layer, layout, shadow, plan.color, backdrop)
 
 

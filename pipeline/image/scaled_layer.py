@@ -13,8 +13,10 @@ from cykooz_resizer import AlphaMulDiv, CropBox, FilterType, ResizeAlg, ResizeOp
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.image.box import Box
 from pipeline.image.compose import straight_rgba
-from pipeline.image.layer import Layer
+from pipeline.image.layer import FrameLayer, Layer, Render
+from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import SERIAL, Strips
 
 # LANCZOS with a = 3 reaches 3 pixels of the result to each side.
@@ -98,3 +100,15 @@ class ScaledLayer:
         crop = CropBox(0, start - first, self.size[0], min(stop, height) - start)
         Resizer().resize_pil(narrow, low, ResizeOptions(_LANCZOS, crop_box=crop, use_alpha=False))
         return low
+
+
+def frame_at(image: SourceImage, render: Render, frame: Box, size: tuple[int, int]) -> Layer:
+    """Return the part `frame` of an image, in pixels of its source, at `size` (width, height)."""
+    corners = image.scale.to_decoded(frame)
+    decoded = Box.around(corners)
+    layer = FrameLayer(image, render, decoded)
+    if image.reduction is None and layer.size == size:
+        return layer
+    left, top, right, bottom = corners
+    crop = (left - decoded.left, top - decoded.top, right - decoded.left, bottom - decoded.top)
+    return ScaledLayer(layer, crop, size)

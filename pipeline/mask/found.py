@@ -1,6 +1,6 @@
-"""An image and the model's prediction -> the subject: its mask, its alpha and its box."""
+"""The model's prediction and an image -> the subject: its mask, its alpha and its box."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from pipeline.image.box import Box
 from pipeline.image.source_image import SourceImage
 from pipeline.mask.components import select_subject
 from pipeline.mask.matte import Matte
-from pipeline.mask.refine import fit_local_colors
+from pipeline.mask.refine import LocalColorModel, fit_local_colors
 from pipeline.mask.segmenter import Prediction
 
 # A subject in a region is at least half as salient as the most salient cell of the whole image.
@@ -23,28 +23,40 @@ _BORDER_CELLS = 3
 
 
 @dataclass(frozen=True)
-class FoundSubject:
-    """The subject of an image.
+class Selection:
+    """What is selected of a prediction, whatever the resolution of the image.
 
-    `matte` renders its alpha, `box` is its box in the image, and `mask`, uint8 (height, width), is
-    0 outside it. `confidence` is 0 to 1, or None if the model does not report a peak.
+    `mask` is uint8 (height, width), 0 outside the subject. `local_colors` refine its edge, if they
+    are given. `confidence` is 0 to 1, or None if the model does not report a peak.
     """
 
-    matte: Matte
-    box: Box
     mask: NDArray[np.uint8]
+    local_colors: LocalColorModel | None
     confidence: float | None
 
 
-def find_subject(
+@dataclass(frozen=True)
+class FoundSubject:
+    """A selected subject in a decoded image.
+
+    `matte` renders its alpha, in pixels of the decoded image. `box` is its box in the upright
+    source.
+    """
+
+    selection: Selection
+    matte: Matte
+    box: Box
+
+
+def select(
     image: SourceImage,
     model_image: Image.Image,
     prediction: Prediction,
     parts: Literal["largest", "all"],
     edges: Literal["refined", "raw"] = "refined",
     region: Box | None = None,
-) -> FoundSubject:
-    """Return the subject of an image, in a region of it if one is given.
+) -> Selection:
+    """Select the subject of an image, in a region of it if one is given.
 
     `model_image` is the image at the model's size. Raises NoSubjectFound.
     """
@@ -57,8 +69,16 @@ def find_subject(
     local_colors = None
     if edges == "refined":
         local_colors = fit_local_colors(subject.mask, model_image, image.size)
-    matte = Matte(subject.mask, image, local_colors, region)
-    return FoundSubject(matte, matte.find_subject(), subject.mask, subject.confidence)
+    return Selection(subject.mask, local_colors, subject.confidence)
+
+
+def locate(selection: Selection, image: SourceImage, region: Box | None = None) -> FoundSubject:
+    """Find the selected subject in an image, decoded at any size. Raises NoSubjectFound."""
+    local_colors = selection.local_colors
+    if local_colors is not None:
+        local_colors = replace(local_colors, size=image.size)
+    matte = Matte(selection.mask, image, local_colors, region)
+    return FoundSubject(selection, matte, image.scale.to_source(matte.find_subject()))
 
 
 def _restrict(prediction: Prediction, region: Box, size: tuple[int, int]) -> Prediction:

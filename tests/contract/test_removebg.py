@@ -406,7 +406,8 @@ def test_shadow_opacity(service: Server, small: bytes, plain: httpx.Response) ->
 
     def darkness(opacity: str) -> NDArray[np.uint8]:
         fields = {"shadow_type": "drop", "shadow_opacity": opacity}
-        return alpha_of(image_of(send(service, small, fields)))[outside]
+        alpha = alpha_of(image_of(send(service, small, fields)))
+        return np.where(outside, alpha, np.uint8(0))
 
     full = darkness("100")
     for opacity, share in (("0", 0), ("30", 0.3), ("auto", 0.5)):

@@ -76,7 +76,9 @@ def test_another_decoder_reads_it_alike(channels: int, monkeypatch: pytest.Monke
         cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
         for file in (data, whole(pixels))
     ]
-    assert np.array_equal(*read)
+    assert read[0] is not None
+    assert read[1] is not None
+    assert np.array_equal(read[0], read[1])
 
 
 def test_the_interval_of_restarts_is_the_mcus_of_a_strip(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ ACCEPTED: dict[str, list[object]] = {
     "margin": [0, 1, 500],
     "output": ["cutout", "mask"],
     "edges": ["refined", "raw"],
+    "max_side": [None, 64, 1000, 65_535],
     "format": ["png", "webp", "jpeg"],
     "background": [None, "#fff", "#A0b1C2", "#00000080"],
 }
@@ -21,6 +22,7 @@ REFUSED: dict[str, list[object]] = {
     "margin": [-1, 501, 1.5, "many", None],
     "output": ["alpha", None],
     "edges": ["soft", None],
+    "max_side": [0, 63, 65_536, 100.5, "large", True],
     "format": ["jpg", "PNG", "image/png", None],
     "background": ["", "fff", "#ff", "#ffff", "#fffff", "#ggg", "red", "#fff\n", " #fff"],
 }

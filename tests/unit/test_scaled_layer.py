@@ -109,7 +109,7 @@ def test_seams_of_strips_do_not_show(
 
 def premultiplied(pixels: Pixels) -> NDArray[np.float64]:
     weights = np.where(np.arange(4) < 3, pixels[..., 3:] / 255, 1)
-    return pixels * weights
+    return np.asarray(pixels * weights, np.float64)
 
 
 def test_the_source_is_rendered_a_strip_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
