@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.mask.matte import VISIBLE_ALPHA
 from tests.support.serving import Server
 
 REMOVEBG, ACCOUNT = "/v1.0/removebg", "/v1.0/account"
+
+# The size of the fixture `small`.
+WIDTH, HEIGHT = 240, 200
 
 _RATE_LIMIT = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _DESCRIBED = ("X-Width", "X-Height", "X-Max-Width", "X-Max-Height", "X-Credits-Charged")
@@ -42,6 +48,18 @@ def image_of(response: httpx.Response) -> Image.Image:
     assert response.headers["content-type"] == f"image/{image.format.lower()}"
     assert image.size == (int(response.headers["X-Width"]), int(response.headers["X-Height"]))
     return image
+
+
+def alpha_of(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the alpha of an image: uint8 (height, width)."""
+    return np.asarray(image.getchannel("A"))
+
+
+def visible_box(image: Image.Image) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of what is visible in an image."""
+    box = image.getchannel("A").point(lambda alpha: 255 * (alpha >= VISIBLE_ALPHA)).getbbox()
+    assert box is not None
+    return box
 
 
 def assert_described(response: httpx.Response) -> None:
