@@ -21,7 +21,7 @@ def test_schemathesis_finds_no_failure(
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/docs.json"]
     command += ["--url", service.url, "--seed", "1"]
     command += ["--checks", "all", "--mode", "all", "--max-examples", str(examples)]
-    command += ["--generation-database", "none", "--no-color"]
+    command += ["--generation-database", "none", "--no-color", "--exclude-path-regex", "^/v1.0/"]
     hooks = {
         "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
         "PYTHONPATH": str(ROOT),
