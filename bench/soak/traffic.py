@@ -28,6 +28,7 @@ _OPTIONS: dict[str, list[Any]] = {
     "crop": [False],
     "margin": [1, 20, 500],
     "output": ["mask"],
+    "max_side": [200, 1000],
     "format": ["webp", "jpeg"],
     "background": ["#fff", "#12345680"],
 }
