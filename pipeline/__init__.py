@@ -13,7 +13,7 @@
      ↓      mask/     matte.py: upsample.py, then refine.py follows the image's own edges
     Matte             alpha of any region at full resolution, and the subject's box
      ↓      image/    encode.py
-    bytes             PNG or WebP
+    bytes             PNG, WebP or JPEG
 
 `remove_background.py` composes the steps from decoding to encoding in one function. `engine.py`
 has the models and threads that images are processed with, one at a time or two. `options.py`

@@ -149,7 +149,7 @@ class NoSubjectFound(BackgroundRemovalError):
 
 class FormatUnsupported(BackgroundRemovalError):
     code = "format_unsupported"
-    message = "The result is too large for WebP; request PNG."
+    message = "The result is too large for this format; request PNG or a smaller `max_side`."
 
 
 class OutOfMemory(BackgroundRemovalError):

@@ -29,7 +29,18 @@ class Options(BaseModel):
         description="`refined`: edges follow the image, without background colors. "
         "`raw`: the model's mask, upsampled.",
     )
-    format: Literal["png", "webp"] = Field("png", description="`webp` is lossy, at quality 90.")
+    max_side: int | None = Field(
+        None,
+        ge=64,
+        le=65_535,
+        description="The most pixels on the longer side of the response, which is scaled down to "
+        "fit, never up. Without it, the response has the source's resolution.",
+    )
+    format: Literal["png", "webp", "jpeg"] = Field(
+        "png",
+        description="`webp` and `jpeg` are lossy, at quality 90. `jpeg` has no transparency: "
+        "the cutout is on `background`, or on white.",
+    )
     background: str | None = Field(
         None,
         pattern=r"^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$",

@@ -14,7 +14,7 @@ class RequestTimer:
 
     `deadline` is in seconds of `time.monotonic`. `record_step(name, start, end)` is called when a
     step ends, even if it failed; `start` and `end` are in seconds of `time.monotonic`.
-    `milliseconds` maps each step to its duration.
+    `milliseconds` maps each step to its duration, all times together if it ran more than once.
     """
 
     deadline: float
@@ -31,5 +31,5 @@ class RequestTimer:
             yield
         finally:
             end = time.monotonic()
-            self.milliseconds[name] = (end - start) * 1000
+            self.milliseconds[name] = self.milliseconds.get(name, 0) + (end - start) * 1000
             self.record_step(name, start, end)

@@ -20,7 +20,7 @@ const ERRORS = {
   unsupported_image_type: "This file format is not supported. Save the image as JPEG or PNG.",
   image_corrupt: "This image is damaged. Does it open in another program?",
   image_too_large: "This image has too many pixels. Make it smaller and try again.",
-  format_unsupported: "The result is too large for WebP. Choose PNG.",
+  format_unsupported: "The result is too large for this format. Choose PNG, or a smaller longest side.",
   no_subject_found: "No subject was found in this image.",
   busy: "The service is busy. Try again in a moment.",
   internal_error: "The service failed because of a defect. Try again, or report the request below.",

@@ -28,7 +28,8 @@ _OPTIONS: dict[str, list[Any]] = {
     "crop": [False],
     "margin": [1, 20, 500],
     "output": ["mask"],
-    "format": ["webp"],
+    "max_side": [200, 1000],
+    "format": ["webp", "jpeg"],
     "background": ["#fff", "#12345680"],
 }
 _DAMAGED = (

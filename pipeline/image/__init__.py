@@ -11,6 +11,12 @@ webp.py              decodes WebP by libwebp
 source_image.py      the decoded image
 strips.py            full-resolution work in parallel
 box.py               a rectangle
-encode.py            SourceImage and alpha -> PNG or WebP
+layer.py             the cutout's colors and alpha, strip by strip
+scaled_layer.py      the same at another size
+scale.py             what size, and how much of a JPEG it needs
+compose.py           lays them over a background
+encode.py            layer -> PNG, WebP or JPEG
 png.py               writes PNG in strips
+webp_writer.py       writes WebP
+jpeg_writer.py       writes JPEG in strips
 """

@@ -1,5 +1,6 @@
 """A rectangle of the upright source image."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -26,6 +27,12 @@ class Box:
             min(size[0], right + margin),
             min(size[1], bottom + margin),
         )
+
+    @staticmethod
+    def around(corners: tuple[float, float, float, float]) -> "Box":
+        """Return the least box that contains corners, which need not be whole."""
+        left, top, right, bottom = corners
+        return Box.between(math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom))
 
     @staticmethod
     def between(left: int, top: int, right: int, bottom: int) -> "Box":

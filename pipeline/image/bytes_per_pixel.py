@@ -7,7 +7,7 @@ from pipeline.image.headers import avif, tiff
 from pipeline.image.headers.jpeg import keeps_coefficients
 
 # Pillow's own image: each mode of more than 8 bits per pixel takes 4 bytes.
-_PILLOW = 4
+PILLOW = 4
 
 
 def bytes_per_pixel(image: Image.Image, kind: str, data: bytes, is_rotated: bool) -> float:
@@ -22,16 +22,16 @@ def bytes_per_pixel(image: Image.Image, kind: str, data: bytes, is_rotated: bool
         # All coefficients, 2 bytes each. Each component has a share of the pixels, by its sampling
         # factors (ITU-T T.81, A.1.1).
         samplings = jpeg_samplings(image)
-        return _PILLOW + 2 * sum(samplings) / max([1, *samplings])
+        return PILLOW + 2 * sum(samplings) / max([1, *samplings])
     if kind == "WEBP":
-        return 2 * _PILLOW  # libwebp unpacks a lossless image beside its pixels
+        return 2 * PILLOW  # libwebp unpacks a lossless image beside its pixels
     if kind == "AVIF":
         # libavif's RGB, Pillow's copy of it, and the planes.
-        return 2 * _PILLOW + avif.plane_bytes(data, image.size) / pixels
+        return 2 * PILLOW + avif.plane_bytes(data, image.size) / pixels
     if kind == "TIFF":
         unpacked = 0.0
         if is_read_by_libtiff(image):
             unpacked = tiff.unpacked_bytes(data, tiff_tags(image)) / pixels
         # Pillow rotates into a second image, after libtiff has freed its buffers.
-        return _PILLOW + (max(unpacked, _PILLOW) if is_rotated else unpacked)
-    return _PILLOW
+        return PILLOW + (max(unpacked, PILLOW) if is_rotated else unpacked)
+    return PILLOW

@@ -23,15 +23,15 @@ from PIL import (
 
 from compat.pillow import drop_avif_decoder, limit_png_text, set_warnings
 from pipeline.errors import EmptySource, ImageTooLarge, OutOfMemory, UnsupportedImageType
-from pipeline.image.bytes_per_pixel import bytes_per_pixel
+from pipeline.image.bytes_per_pixel import PILLOW, bytes_per_pixel
 from pipeline.image.color import alpha_of, prepare_srgb
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
-from pipeline.image.headers.jpeg import keeps_coefficients
+from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
 from pipeline.image.pillow_errors import pillow_errors
-from pipeline.image.source_image import ORIENTATIONS, SourceImage
+from pipeline.image.source_image import ORIENTATIONS, Reduction, SourceImage
 from pipeline.image.strips import SERIAL, Strips
 from pipeline.image.webp import decode_webp
 
@@ -52,16 +52,23 @@ _MAX_SIDE = 65_535
 _MAX_BYTES_PER_PIXEL = 10
 
 
+# Width and height of a stored image -> 1, 2, 4 or 8, and at most the shorter side.
+ChooseDivisor = Callable[[tuple[int, int]], int]
+
+
 def decode(
     data: bytes,
     max_pixels: int,
     claim: Callable[[int], Strips] = lambda _: SERIAL,
+    choose_divisor: ChooseDivisor | None = None,
 ) -> SourceImage:
     """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
 
     The result is upright (EXIF orientation) and converts to sRGB (ICC profile; a broken one is
     ignored). Transparency is kept. `claim` is called before decoding with the peak memory that
-    decoding will need, in bytes, and returns the threads to process the image with.
+    decoding will need, in bytes, and returns the threads to process the image with. With
+    `choose_divisor`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its width and height; this accepts
+    and refuses no other images.
 
     Raises EmptySource, UnsupportedImageType, ImageCorrupt, OutOfMemory, and, from the header
     alone, ImageTooLarge: over `max_pixels` (fewer for a format that needs more than 10 bytes per
@@ -73,7 +80,7 @@ def decode(
     if kind is None:
         raise UnsupportedImageType
     try:
-        return _decode(data, kind, max_pixels, claim)
+        return _decode(data, kind, max_pixels, claim, choose_divisor)
     except MemoryError as exc:
         raise OutOfMemory from exc
 
@@ -83,6 +90,7 @@ def _decode(
     kind: str,
     max_pixels: int,
     claim: Callable[[int], Strips],
+    choose_divisor: ChooseDivisor | None,
 ) -> SourceImage:
     if kind == "WEBP":  # Pillow allocates the canvas of a WebP when it opens the file
         _check_size(read_canvas_size(data), max_pixels)
@@ -98,7 +106,13 @@ def _decode(
         is_rotated = kind == "TIFF" and _read_orientation(image) is not None
         cost = bytes_per_pixel(image, kind, data, is_rotated)
         _check_size(image.size, int(max_pixels * min(1, _MAX_BYTES_PER_PIXEL / cost)))
-        strips = claim(int(cost * image.width * image.height))
+        size, divisor = image.size, 1
+        needed = cost * size[0] * size[1]
+        if kind == "JPEG" and choose_divisor is not None and can_be_reduced(data):
+            divisor = choose_divisor(size)
+            _reduce(image, divisor)
+            needed -= PILLOW * (size[0] * size[1] - image.width * image.height)
+        strips = claim(int(needed))
         if isinstance(file, LimitedFile):
             file.begin_pixels(in_scans=kind == "JPEG" and keeps_coefficients(data))
         loaded = _load(image, kind, data)
@@ -107,7 +121,8 @@ def _decode(
         stored, to_srgb = prepare_srgb(loaded, strips)
         if alpha is not None and orientation is not None:
             alpha = alpha.transpose(orientation)
-        return SourceImage(stored, alpha, orientation, to_srgb, strips).materialize()
+        reduction = None if divisor == 1 else Reduction.of(size, divisor, orientation)
+        return SourceImage(stored, alpha, orientation, to_srgb, strips, reduction).materialize()
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -115,6 +130,15 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise ImageTooLarge(_MAX_SIDE, "pixels on a side")
     if size[0] * size[1] > max_pixels:
         raise ImageTooLarge(max_pixels)
+
+
+def _reduce(image: Image.Image, divisor: int) -> None:
+    """Have the decoder reduce each side to 1 / `divisor`, rounded up.
+
+    A block of 8 × 8 samples becomes 4 × 4, 2 × 2 or 1 sample, computed from its low frequencies.
+    """
+    if divisor > 1:
+        image.draft(None, (image.width // divisor, image.height // divisor))
 
 
 def _load(image: Image.Image, kind: str, data: bytes) -> Image.Image:

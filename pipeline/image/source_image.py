@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cykooz_resizer import FilterType, ResizeAlg, ResizeOptions, Resizer
+from cykooz_resizer import CropBox, FilterType, ResizeAlg, ResizeOptions, Resizer
 from PIL import Image
 
+from pipeline.image.box import Box
 from pipeline.image.strips import SERIAL, Strips
 
 # EXIF 2.3, tag 0x0112 (Orientation) -> the transposition that makes the stored image upright.
@@ -22,7 +23,7 @@ _MIRRORS_COLUMNS = {ORIENTATIONS[exif] for exif in (2, 3, 6, 7)}
 _MIRRORS_ROWS = {ORIENTATIONS[exif] for exif in (3, 4, 7, 8)}
 _SWAPS_AXES = {ORIENTATIONS[exif] for exif in (5, 6, 7, 8)}
 
-_LANCZOS = ResizeOptions(resize_alg=ResizeAlg.convolution(FilterType.lanczos3))
+_LANCZOS = ResizeAlg.convolution(FilterType.lanczos3)
 
 # Below this size, one sRGB copy of the image (16 MB) costs less than converting its regions twice.
 _SMALL_PIXELS = 4_000_000
@@ -35,12 +36,64 @@ ToSRGB = Callable[[Image.Image], Image.Image]
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """Where pixels that were decoded at 1 / `divisor` of a file's width and height are in it.
+
+    Such a pixel is a square of `divisor` × `divisor` pixels of the file. The last one of a stored
+    row or column may be partly outside, which is the first one if the orientation mirrors it.
+    `full_size` is the upright source's width and height, `outside` what the first column and the
+    first row have outside of it, in its pixels.
+    """
+
+    divisor: int
+    full_size: tuple[int, int]
+    outside: tuple[int, int] = (0, 0)
+
+    @staticmethod
+    def of(
+        stored: tuple[int, int], divisor: int, orientation: Image.Transpose | None
+    ) -> "Reduction":
+        """Return the reduction of a file that stores an image of `stored` width and height."""
+        full_size = stored[::-1] if orientation in _SWAPS_AXES else stored
+        left, top = (-side % divisor for side in full_size)
+        return Reduction(
+            divisor,
+            full_size,
+            (
+                left if orientation in _MIRRORS_COLUMNS else 0,
+                top if orientation in _MIRRORS_ROWS else 0,
+            ),
+        )
+
+    def to_source(self, decoded: Box) -> Box:
+        """Return the box of the source that a box of the decoded pixels shows."""
+        left, top, right, bottom = (side * self.divisor for side in decoded.corners)
+        return Box.between(
+            max(0, left - self.outside[0]),
+            max(0, top - self.outside[1]),
+            min(self.full_size[0], right - self.outside[0]),
+            min(self.full_size[1], bottom - self.outside[1]),
+        )
+
+    def to_decoded(self, source: Box) -> tuple[float, float, float, float]:
+        """Return the corners of a box of the source in the decoded pixels."""
+        left, top, right, bottom = source.corners
+        return (
+            (left + self.outside[0]) / self.divisor,
+            (top + self.outside[1]) / self.divisor,
+            (right + self.outside[0]) / self.divisor,
+            (bottom + self.outside[1]) / self.divisor,
+        )
+
+
+@dataclass(frozen=True)
 class SourceImage:
     """A decoded image. All sizes and corners are those of the upright image, in pixels.
 
     `stored` holds the pixels as the file does. `orientation` makes them upright. `to_srgb` converts
     any part of them to mode RGB in sRGB; None if they are. `alpha` is the source's own alpha,
     upright, in mode L; None if it is opaque.
+    `reduction` tells how the pixels were reduced by the decoder, if they were.
     """
 
     stored: Image.Image
@@ -48,12 +101,18 @@ class SourceImage:
     orientation: Image.Transpose | None = None
     to_srgb: ToSRGB | None = None
     strips: Strips = SERIAL
+    reduction: Reduction | None = None
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height."""
+        """Width and height of the decoded pixels."""
         width, height = self.stored.size
         return (height, width) if self.orientation in _SWAPS_AXES else (width, height)
+
+    @property
+    def scale(self) -> Reduction:
+        """Where the decoded pixels are in the source, also if they are its own."""
+        return self.reduction or Reduction(1, self.size)
 
     def rgb(self, corners: Corners | None = None) -> Image.Image:
         """Return a region, or the whole image, upright, in mode RGB and sRGB.
@@ -76,21 +135,24 @@ class SourceImage:
         sample in 500 differs, by 1.
         """
         width, height = self.size
+        left, upper, right, lower = self.scale.to_decoded(Box(0, 0, *self.scale.full_size))
         exact = exact and width * height < _EXACT_PIXELS
         narrow = Image.new("RGB", (size[0], height))
 
         def reduce_strip(top: int, bottom: int) -> None:
             region = self.rgb((0, top, width, bottom))
             if exact:
-                strip = region.resize((size[0], bottom - top), Image.Resampling.LANCZOS)
+                area = (left, 0, right, bottom - top)
+                strip = region.resize((size[0], bottom - top), Image.Resampling.LANCZOS, area)
             else:
                 strip = Image.new("RGB", (size[0], bottom - top))
-                Resizer().resize_pil(region, strip, _LANCZOS)
+                crop = CropBox(left, 0, right - left, bottom - top)
+                Resizer().resize_pil(region, strip, ResizeOptions(_LANCZOS, crop_box=crop))
             narrow.paste(strip, (0, top))
 
         # In an image narrower than `size`, a strip grows.
         self.strips.for_each(reduce_strip, height, max(width, size[0]))
-        return narrow.resize(size, Image.Resampling.LANCZOS)
+        return narrow.resize(size, Image.Resampling.LANCZOS, (0, upper, size[0], lower))
 
     def _stored_corners(self, corners: Corners) -> Corners:
         left, top, right, bottom = corners
@@ -107,6 +169,6 @@ class SourceImage:
         """Convert a small image as a whole. Raises ImageCorrupt if it cannot be converted."""
         width, height = self.size
         if width * height < _SMALL_PIXELS:
-            return SourceImage(self.rgb(), self.alpha, strips=self.strips)
+            return SourceImage(self.rgb(), self.alpha, strips=self.strips, reduction=self.reduction)
         self.rgb((0, 0, 1, 1))  # an image that cannot be converted fails here, not while it is used
         return self

@@ -6,6 +6,7 @@ No step then needs a second copy of an image.
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,6 +21,7 @@ class Strips:
     def __init__(self, threads: int) -> None:
         """Start `threads` threads. With 1, the calling thread does all the work."""
         self._pool: ThreadPoolExecutor | None = None
+        self._factor = 1.0
         if threads > 1:
             self._pool = ThreadPoolExecutor(threads, thread_name_prefix="strip")
             # Start all threads now: once memory is short, a thread may fail to start.
@@ -28,13 +30,26 @@ class Strips:
                 self._pool.submit(all_started.wait)
             all_started.wait()
 
-    def map(self, work: Callable[[int, int], T], lines: int, pixels_per_line: int) -> Iterator[T]:
+    def smaller(self, factor: float) -> "Strips":
+        """Return the same threads, for strips that have `1 / factor` of the pixels."""
+        strips = copy(self)
+        strips._factor = factor * self._factor
+        return strips
+
+    def map(
+        self,
+        work: Callable[[int, int], T],
+        lines: int,
+        pixels_per_line: int,
+        multiple: int = 1,
+    ) -> Iterator[T]:
         """Call `work(first, end)` for each strip of `lines` rows or columns; yield the results.
 
-        The results come in order. Strips run in parallel because Pillow, ISA-L and NumPy release
-        the GIL.
+        The results come in order. All strips but the last have the same number of lines, a multiple
+        of `multiple`. Strips run in parallel because Pillow, ISA-L and NumPy release the GIL.
         """
-        height = max(1, _STRIP_PIXELS // pixels_per_line)
+        height = int(_STRIP_PIXELS / self._factor) // pixels_per_line
+        height = max(1, height // multiple) * multiple
         starts = range(0, lines, height)
         ends = [min(start + height, lines) for start in starts]
         if self._pool is None or len(ends) == 1:

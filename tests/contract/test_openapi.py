@@ -80,13 +80,15 @@ def test_every_route_is_documented(document: dict[str, Any], service: Server) ->
 
 def test_every_option_has_its_range_and_default(document: dict[str, Any]) -> None:
     color = {"type": "string", "pattern": "^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$"}
+    side = {"type": "integer", "minimum": 64, "maximum": 65_535}
     options: dict[str, dict[str, Any]] = {
         "subject": {"enum": ["largest", "all"], "type": "string", "default": "largest"},
         "crop": {"type": "boolean", "default": True},
         "margin": {"type": "integer", "minimum": 0, "maximum": 500, "default": 0},
         "output": {"enum": ["cutout", "mask"], "type": "string", "default": "cutout"},
         "edges": {"enum": ["refined", "raw"], "type": "string", "default": "refined"},
-        "format": {"enum": ["png", "webp"], "type": "string", "default": "png"},
+        "max_side": {"anyOf": [side, {"type": "null"}], "default": None},
+        "format": {"enum": ["png", "webp", "jpeg"], "type": "string", "default": "png"},
         "background": {"anyOf": [color, {"type": "null"}], "default": None},
     }
     assert options.keys() == Options.model_fields.keys()
@@ -135,7 +137,7 @@ def test_every_status_and_code_is_documented(document: dict[str, Any], path: str
                     {**content["schema"], "components": document["components"]}
                 ).validate(example["value"])
     assert stated == CODES[path]
-    assert responses["200"]["content"].keys() == {"image/png", "image/webp"}
+    assert responses["200"]["content"].keys() == {"image/png", "image/webp", "image/jpeg"}
     assert responses["200"]["headers"].keys() == set(EXPOSED_HEADERS) - {"Retry-After"}
 
 

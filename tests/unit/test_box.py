@@ -29,6 +29,20 @@ def test_a_margin_ends_at_the_edges_of_the_image(margin: int, grown: Box) -> Non
 SIDE = st.integers(1, 200)
 
 
+@pytest.mark.parametrize(
+    ("corners", "box"),
+    [
+        ((1.0, 2.0, 3.0, 4.0), Box(1, 2, 2, 2)),
+        ((1.1, 2.9, 3.1, 4.9), Box(1, 2, 3, 3)),
+        ((0.25, 0.5, 0.5, 0.75), Box(0, 0, 1, 1)),
+    ],
+)
+def test_a_box_around_corners_is_the_least(
+    corners: tuple[float, float, float, float], box: Box
+) -> None:
+    assert Box.around(corners) == box
+
+
 @given(width=SIDE, height=SIDE, margin=st.integers(0, 300), data=st.data())
 def test_a_grown_box_contains_the_box_and_stays_inside_the_image(
     width: int, height: int, margin: int, data: st.DataObject

@@ -9,10 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.errors import FormatUnsupported
-from pipeline.image import encode as encode_module
 from pipeline.image.box import Box
-from pipeline.image.encode import Render, encode
+from pipeline.image.encode import encode
+from pipeline.image.layer import FrameLayer, Render
 from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import Strips
 from pipeline.options import Options
@@ -36,13 +35,11 @@ def rendering(alpha: NDArray[np.uint8], frame: Box) -> Render:
     return render
 
 
-RENDER = rendering(ALPHA, FRAME)
+LAYER = FrameLayer(SourceImage(Image.fromarray(COLORS)), rendering(ALPHA, FRAME), FRAME)
 
 
 def result(**options: Any) -> Image.Image:
-    return Image.open(
-        io.BytesIO(encode(SourceImage(Image.fromarray(COLORS)), RENDER, FRAME, Options(**options)))
-    )
+    return Image.open(io.BytesIO(encode(LAYER, Options(**options))))
 
 
 def test_a_cutout_has_straight_alpha_and_no_hidden_color() -> None:
@@ -91,9 +88,10 @@ def test_an_image_in_strips_is_one_valid_file(
     noise = np.random.default_rng(11).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
     frame = Box(0, 0, *size)
     image = SourceImage(Image.fromarray(noise[..., :3]), strips=Strips(2))
-    whole = encode(image, rendering(noise[..., 3], frame), frame, Options(**options))
+    layer = FrameLayer(image, rendering(noise[..., 3], frame), frame)
+    whole = encode(layer, Options(**options))
     monkeypatch.setattr("pipeline.image.strips._STRIP_PIXELS", 3000)
-    in_strips = encode(image, rendering(noise[..., 3], frame), frame, Options(**options))
+    in_strips = encode(layer, Options(**options))
     pillow = np.asarray(Image.open(io.BytesIO(in_strips)))
     opencv = cv2.imdecode(np.frombuffer(in_strips, np.uint8), cv2.IMREAD_UNCHANGED)
     assert opencv is not None
@@ -109,7 +107,7 @@ def test_a_real_photo_is_decoded_alike_by_both(photo: bytes) -> None:
     image = SourceImage(Image.open(io.BytesIO(photo)))
     alpha = np.full(image.size[::-1], 255, np.uint8)
     frame = Box(3, 5, 501, 499)
-    data = encode(image, rendering(alpha[5:504, 3:504], frame), frame, Options())
+    data = encode(FrameLayer(image, rendering(alpha[5:504, 3:504], frame), frame), Options())
     expected = np.asarray(image.rgb())[5:504, 3:504]
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), expected)
     opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -124,12 +122,32 @@ def test_a_webp_keeps_its_alpha() -> None:
     assert result(format="webp", output="mask").format == "WEBP"
 
 
-def test_a_webp_over_its_limits_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("WEBP_MAX_SIDE", 24), ("WEBP_MAX_PIXELS", 499)):
-        with monkeypatch.context() as patch:
-            patch.setattr(encode_module, name, value)
-            with pytest.raises(FormatUnsupported):
-                result(format="webp")
+@pytest.mark.parametrize(
+    ("background", "behind"),
+    [(None, (255, 255, 255)), ("#0080ff", (0, 128, 255)), ("#0000ff80", (127, 127, 255))],
+)
+def test_a_jpeg_is_on_the_background_over_white(
+    background: str | None, behind: tuple[int, int, int]
+) -> None:
+    colors = Image.linear_gradient("L").resize((40, 30)).convert("RGB")
+    alpha = np.asarray(Image.linear_gradient("L").rotate(90).resize((25, 20)))
+    layer = FrameLayer(SourceImage(colors), rendering(alpha, FRAME), FRAME)
+    image = Image.open(io.BytesIO(encode(layer, Options(format="jpeg", background=background))))
+    assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (25, 20))
+    weight = alpha[..., np.newaxis] / 255
+    inside = np.asarray(colors)[5:25, 10:35]
+    expected = inside * weight + np.array(behind) * (1 - weight)
+    assert np.abs(np.asarray(image) - expected).mean() < 2
+    assert np.abs(np.asarray(image) - expected).max() < 16
+
+
+def test_a_mask_may_be_a_grayscale_jpeg() -> None:
+    alpha = np.asarray(Image.linear_gradient("L").resize((25, 20)))
+    layer = FrameLayer(LAYER.image, rendering(alpha, FRAME), FRAME)
+    options = Options(format="jpeg", output="mask", background="#f00")
+    image = Image.open(io.BytesIO(encode(layer, options)))
+    assert (image.format, image.mode, image.size) == ("JPEG", "L", (25, 20))
+    assert np.abs(np.asarray(image).astype(int) - alpha).max() < 12
 
 
 def test_only_the_pixels_of_the_source_are_written(photo: bytes) -> None:
@@ -137,13 +155,11 @@ def test_only_the_pixels_of_the_source_are_written(photo: bytes) -> None:
     source.info.update(
         comment="secret", icc_profile=b"secret", exif=b"Exif\0\0secret", xmp=b"secret"
     )
-    for kind in ("png", "webp"):
-        data = encode(SourceImage(source), RENDER, FRAME, Options(format=kind))
-        assert b"secret" not in data
+    layer = FrameLayer(SourceImage(source), LAYER.render, FRAME)
+    for kind in ("png", "webp", "jpeg"):
+        assert b"secret" not in encode(layer, Options(format=kind))
     chunks = {
-        data[at + 4 : at + 8]
-        for data in [encode(SourceImage(source), RENDER, FRAME, Options())]
-        for at in chunk_starts(data)
+        data[at + 4 : at + 8] for data in [encode(layer, Options())] for at in chunk_starts(data)
     }
     assert chunks == {b"IHDR", b"IDAT", b"IEND"}
 
@@ -157,9 +173,13 @@ def chunk_starts(png: bytes) -> list[int]:
 
 
 def test_the_same_request_gives_the_same_bytes() -> None:
-    image = SourceImage(Image.fromarray(COLORS))
-    for options in (Options(), Options(format="webp"), Options(output="mask")):
-        assert encode(image, RENDER, FRAME, options) == encode(image, RENDER, FRAME, options)
+    for options in (
+        Options(),
+        Options(format="webp"),
+        Options(format="jpeg"),
+        Options(output="mask"),
+    ):
+        assert encode(LAYER, options) == encode(LAYER, options)
 
 
 @pytest.mark.parametrize("options", [{}, {"background": "#123"}, {"background": "#11223344"}])
@@ -169,5 +189,5 @@ def test_cleaned_colors_are_written(options: dict[str, Any]) -> None:
         colors[:] = (1, 2, 3)
         return np.full((box.height, box.width), 255, np.uint8)
 
-    data = encode(SourceImage(Image.fromarray(COLORS)), render, FRAME, Options(**options))
+    data = encode(FrameLayer(LAYER.image, render, FRAME), Options(**options))
     assert (np.asarray(Image.open(io.BytesIO(data)))[..., :3] == (1, 2, 3)).all()

@@ -114,7 +114,7 @@ def test_headers_are_documented_where_they_are_sent(document: dict[str, Any]) ->
         assert "X-BentoML-Request-ID" in response["headers"]
         assert ("Retry-After" in response["headers"]) == (status in ("429", "503"))
     assert "Allow" in document["components"]["responses"]["MethodNotAllowed"]["headers"]
-    assert found["200"]["content"].keys() == {"image/png", "image/webp"}
+    assert found["200"]["content"].keys() == {"image/png", "image/webp", "image/jpeg"}
 
 
 def test_an_example_has_the_limits_of_the_settings(document: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ ACCEPTED: dict[str, list[object]] = {
     "margin": [0, 1, 500],
     "output": ["cutout", "mask"],
     "edges": ["refined", "raw"],
-    "format": ["png", "webp"],
+    "max_side": [None, 64, 1000, 65_535],
+    "format": ["png", "webp", "jpeg"],
     "background": [None, "#fff", "#A0b1C2", "#00000080"],
 }
 
@@ -21,7 +22,8 @@ REFUSED: dict[str, list[object]] = {
     "margin": [-1, 501, 1.5, "many", None],
     "output": ["alpha", None],
     "edges": ["soft", None],
-    "format": ["jpeg", "PNG", "image/png"],
+    "max_side": [0, 63, 65_536, 100.5, "large", True],
+    "format": ["jpg", "PNG", "image/png", None],
     "background": ["", "fff", "#ff", "#ffff", "#fffff", "#ggg", "red", "#fff\n", " #fff"],
 }
 

@@ -33,6 +33,16 @@ def test_each_step_has_its_duration(clock: Clock) -> None:
     assert timer.milliseconds == {"decode": 250, "segment": 500}
 
 
+def test_the_times_of_a_step_that_runs_twice_are_added(clock: Clock) -> None:
+    recorded: list[tuple[str, float, float]] = []
+    timer = RequestTimer(2_000, lambda *step: recorded.append(step))
+    for seconds in (0.25, 0.5):
+        with timer.step("decode"):
+            clock.now += seconds
+    assert timer.milliseconds == {"decode": 750}
+    assert [end - start for _, start, end in recorded] == [0.25, 0.5]
+
+
 def test_a_step_is_recorded_when_it_ends(clock: Clock) -> None:
     recorded: list[tuple[str, float, float]] = []
     timer = RequestTimer(2_000, lambda *step: recorded.append(step))

@@ -20,6 +20,30 @@ def test_strips_cover_every_line_once_and_in_order(
         assert all(end > first for first, end in covered)
 
 
+@pytest.mark.parametrize("pixels_per_line", [1, 3, 200])
+def test_strips_are_a_multiple_of_lines_except_the_last(
+    pixels_per_line: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 100)
+    heights = list(SERIAL.map(lambda first, end: end - first, 165, pixels_per_line, multiple=16))
+    assert sum(heights) == 165
+    assert {height % 16 for height in heights[:-1]} == {0}
+    assert len(set(heights[:-1])) == 1
+
+
+def test_smaller_strips_have_a_share_of_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strips, "_STRIP_PIXELS", 120)
+    threads = Strips(2)
+
+    def heights(of: Strips) -> list[int]:
+        return list(of.map(lambda first, end: end - first, 60, 2))
+
+    assert heights(threads) == [60]
+    assert heights(threads.smaller(2)) == [30, 30]
+    assert heights(threads.smaller(2).smaller(1.5)) == [20, 20, 20]
+    assert heights(threads.smaller(1000)) == [1] * 60
+
+
 def test_a_single_strip_runs_in_the_calling_thread() -> None:
     assert list(Strips(2).map(lambda *_: threading.current_thread(), 10, 10)) == [
         threading.current_thread()

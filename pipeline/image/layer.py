@@ -1,0 +1,73 @@
+"""The cutout before it has a background and a format: its colors and its alpha, strip by strip."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.image.box import Box
+from pipeline.image.source_image import SourceImage
+from pipeline.image.strips import Strips
+
+# Renders alpha: `render(box, colors)` returns uint8 (height, width) of a box of the image. If it
+# is given the image's colors there, uint8 (height, width, 3), it may clean them in place.
+Render = Callable[[Box, NDArray[np.uint8] | None], NDArray[np.uint8]]
+
+
+class Layer(Protocol):
+    """Rows of a cutout, which several threads may ask for at the same time."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        ...
+
+    @property
+    def strips(self) -> Strips:
+        """Divides the rows into strips that bound the memory of rendering them."""
+        ...
+
+    def pixels(self, top: int, bottom: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the straight colors and the alpha of rows: uint8 (rows, width, 3), (rows, width).
+
+        A fully transparent pixel may have any color.
+        """
+        ...
+
+    def alpha(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Return the alpha of rows: uint8 (rows, width)."""
+        ...
+
+
+@dataclass(frozen=True)
+class FrameLayer:
+    """The part `frame` of an image, pixel by pixel, with the alpha that `render` returns."""
+
+    image: SourceImage
+    render: Render
+    frame: Box
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.frame.width, self.frame.height
+
+    @property
+    def strips(self) -> Strips:
+        """Those of the image."""
+        return self.image.strips
+
+    def pixels(self, top: int, bottom: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return the straight colors and the alpha of rows. Transparent pixels keep their color."""
+        box = self._rows(top, bottom)
+        colors = np.array(self.image.rgb(box.corners))
+        return colors, self.render(box, colors)
+
+    def alpha(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Return the alpha of rows: uint8 (rows, width)."""
+        return self.render(self._rows(top, bottom), None)
+
+    def _rows(self, top: int, bottom: int) -> Box:
+        return Box(self.frame.left, self.frame.top + top, self.frame.width, bottom - top)
