@@ -1,7 +1,6 @@
 """Cutouts against true mattes, beside rembg's: `python -m bench.quality [FOLDER ...]`.
 
-ground_truth.py   the images and their true mattes
-methods.py        what is compared: the service's pipeline, and rembg in each of its ways
+methods.py        the true mattes, and what is compared: the pipeline, and rembg in each of its ways
 scores.py         how far an alpha, and the colors under it, are from the truth
 report.py         targets and tables
 sheet.py          crops side by side

@@ -4,21 +4,19 @@ Writes quality.json, quality.md and quality.png.
 """
 
 import argparse
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 from PIL import Image
 from pymatting import estimate_foreground_ml
 from scipy.stats import spearmanr
 
-from bench.quality.ground_truth import samples, sets
-from bench.quality.methods import REMBG, SERVICE, cutout, methods
-from bench.quality.report import report
+from bench.quality.methods import Method, Sample, cutout, methods, sets
+from bench.quality.report import REMBG, SERVICE, report
 from bench.quality.scores import score
 from bench.quality.sheet import row, sheet
-from bench.report import RESULTS, Figures, say, write_json
+from bench.report import RESULTS, Samples, described, record, say, write
 from pipeline.options import Options
 
 _SHOWN = (SERVICE, REMBG, f"{REMBG}, decontaminate")
@@ -39,38 +37,47 @@ def main() -> None:
         "--results", type=Path, default=RESULTS, help="folder (default bench/results)"
     )
     options = parser.parse_args()
-    results: Figures = {"date": datetime.now(UTC).date().isoformat(), "sets": {}, "means": {}}
+    found, by_name = sets(options.folders), methods()
+    scores: Samples = {}
     rows: list[Image.Image] = []
     confidences: list[float] = []
-    overlaps: list[float] = []
-    by_name = methods()
-    for name, folder in sets(options.folders).items():
-        scores: dict[str, list[dict[str, float]]] = {method: [] for method in by_name}
-        pixels = []
-        for file, image, truth in samples(folder):
-            foreground = estimate_foreground_ml(np.asarray(image) / 255, truth)
-            cutouts = {method: cut(image).convert("RGBA") for method, cut in by_name.items()}
-            for method, one in cutouts.items():
-                whole = np.asarray(one) / 255
-                found = score(whole[..., 3], whole[..., :3], truth, foreground)
-                scores[method].append(asdict(found))
-            confidence = cutout(image, Options()).confidence
+    for name, samples in found.items():
+        for sample in samples:
+            rows.append(_score(sample, name, by_name, scores))
+            confidence = cutout(sample.image, Options()).confidence
             assert confidence is not None
             confidences.append(confidence)
-            overlaps.append(scores[SERVICE][-1]["iou"])
-            rows.append(row(file, image, truth, {method: cutouts[method] for method in _SHOWN}))
-            pixels.append(image.width * image.height / 1e6)
-            say(f"quality: {name}/{file}: IoU {overlaps[-1]:.3f}")
-        results["sets"][name] = {"images": len(pixels), "megapixels": float(np.mean(pixels))}
-        results["means"][name] = {
-            method: {key: float(np.mean([one[key] for one in of])) for key in of[0]}
-            for method, of in scores.items()
-        }
+            say(f"quality: {name}/{sample.name}: IoU {scores[name][SERVICE]['iou'][-1]:.3f}")
+    overlaps = [overlap for name in found for overlap in scores[name][SERVICE]["iou"]]
     correlation = float(spearmanr(confidences, overlaps).statistic)
-    results["confidence"] = {"correlation": correlation, "of": confidences, "iou": overlaps}
-    write_json(options.results / "quality.json", results)
-    (options.results / "quality.md").write_text(report(results))
+    results = described() | {
+        "sets": {
+            name: {
+                "images": len(samples),
+                "megapixels": mean(np.prod(sample.image.size) / 1e6 for sample in samples),
+            }
+            for name, samples in found.items()
+        },
+        "means": {
+            name: {
+                method: {key: mean(values) for key, values in of.items()}
+                for method, of in by_method.items()
+            }
+            for name, by_method in scores.items()
+        },
+        "confidence": {"correlation": correlation, "of": confidences, "iou": overlaps},
+    }
+    write(options.results, "quality", results, report(results))
     sheet(rows).quantize(256).save(options.results / "quality.png", optimize=True)
+
+
+def _score(sample: Sample, name: str, by_name: dict[str, Method], scores: Samples) -> Image.Image:
+    """Record the scores of a set's image by method; return its row of the contact sheet."""
+    foreground = estimate_foreground_ml(np.asarray(sample.image) / 255, sample.truth)
+    cutouts = {method: cut(sample.image).convert("RGBA") for method, cut in by_name.items()}
+    for method, one in cutouts.items():
+        record(scores, name, method, **score(np.asarray(one) / 255, sample.truth, foreground))
+    return row(sample, {method: cutouts[method] for method in _SHOWN})
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from bench.quality.scores import Array
+from bench.quality.methods import Sample
 
 _CROP = 160  # pixels of the image, or a sixth of its shorter side if that is more
 _SHOWN, _LABEL, _GAP = 200, 16, 2
 _BACKDROP = (0, 200, 90)
 
 
-def row(
-    name: str, image: Image.Image, truth: Array, cutouts: Mapping[str, Image.Image]
-) -> Image.Image:
+def row(sample: Sample, cutouts: Mapping[str, Image.Image]) -> Image.Image:
     """Draw the crops of an image, its true cutout and each method's, with their names."""
+    name, image, truth = sample
     alphas = [np.asarray(cutout.getchannel("A")) / np.float32(255) for cutout in cutouts.values()]
     side = max(_CROP, min(image.size) // 6)
     difference = np.ptp(np.stack([*alphas, truth.astype(np.float32)]), axis=0)

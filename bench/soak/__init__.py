@@ -2,7 +2,6 @@
 
     traffic.py   every kind of request, and which codes are right for it
     clients.py   send them: steady clients, bursts, a kept connection, a rest after each minute
-    report.py    targets, tables and plot
 
 The faulty sources and the mutated files are those of the tests.
 """

@@ -1,22 +1,23 @@
 """Send the traffic: eight steady clients, bursts, a kept connection, a rest after each minute."""
 
 import asyncio
+import http.client
 import io
 import time
 import zlib
+from random import Random
 
 import httpx
 import numpy as np
 from PIL import Image
 
-from bench.images import MADE_FROM, make_images, sources
-from bench.report import Figures, Samples, percentiles, record, say
-from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Random, Request, Traffic
+from bench.images import MADE_FROM
+from bench.report import Figures, Samples, record, say
+from bench.servers import Server, set_up
+from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Request, Traffic
 from serving.responses import STATUSES
 from tests.support.environment import DATA
-from tests.support.faults import faulty_source
 from tests.support.process_memory import settled_pss, watching
-from tests.support.serving import serve
 
 # The codes of responses that are wrong in themselves: a 200 whose image is not whole or not of the
 # size in its headers, one whose bytes are not those that the same request got before, and a
@@ -94,26 +95,28 @@ def _is_whole(image: bytes, size: tuple[int, int]) -> bool:
         return False
 
 
-async def soak(minutes: int, seed: int) -> Figures:
+def _ask_health(connection: http.client.HTTPConnection) -> str:
+    try:
+        connection.request("GET", "/health")
+        response = connection.getresponse()
+        response.read()
+    except (OSError, http.client.HTTPException):
+        connection.close()  # the next request opens another
+        return LOST
+    return "ok" if response.status == 200 and not response.will_close else UNDOCUMENTED
+
+
+def soak(minutes: int, seed: int) -> Figures:
     """Serve, send traffic for so many minutes, and return what came of it."""
-    images = make_images()
-    async with faulty_source(sources(images)) as source:
-        with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as service:
-            client, process = Client(service.url), service.process.pid
-            traffic = Traffic(images, DATA / "corpus", source.url)
-            drive = _Drive(client, service.port, traffic, seed)
-            async with client.http:
-                await drive.rest("0", process)
-                for minute in map(str, range(1, minutes + 1)):
-                    with watching(process) as watch:
-                        await drive.run(minute)
-                    record(drive.by_minute, minute, "default", peak=watch.peak)
-                    await drive.rest(minute, process)
-                    say(f"minute {minute} of {minutes}: {len(drive.wrong)} wrong")
-            log = service.log.read_text(errors="replace").splitlines()
+    with set_up() as stage, stage.launch() as service:
+        drive = _Drive(service, Traffic(stage.images, DATA / "corpus", stage.source.url), seed)
+        asyncio.run(drive.run(minutes))
+        log = service.running.log.read_text(errors="replace").splitlines()
     for samples in (drive.by_minute, drive.by_kind):
         for case, sides in samples.items():
-            record(samples, case, "default", **percentiles(sides["default"].pop("seconds", [])))
+            if seconds := sides["default"].pop("seconds", []):
+                ranks = {f"p{rank}": float(np.percentile(seconds, rank)) for rank in (50, 95, 99)}
+                record(samples, case, "default", **ranks)
     return {
         "minutes": minutes,
         "seed": seed,
@@ -128,30 +131,42 @@ async def soak(minutes: int, seed: int) -> Figures:
 class _Drive:
     """The clients, and what came of their requests."""
 
-    def __init__(self, client: Client, port: int, traffic: Traffic, seed: int) -> None:
+    def __init__(self, service: Server, traffic: Traffic, seed: int) -> None:
         self.by_minute: Samples = {}
         self.by_kind: Samples = {}
         self.wrong: list[Figures] = []
-        self._client, self._port, self._traffic = client, port, traffic
-        self._randoms = [np.random.default_rng([seed, number]) for number in range(_CLIENTS)]
-        self._bursting = np.random.default_rng([seed, _CLIENTS])
+        self._service, self._traffic = service, traffic
+        self._client = Client(service.running.url)
+        self._randoms = [Random(f"{seed} {number}") for number in range(_CLIENTS)]
+        self._bursting = Random(f"{seed} bursts")
         self._last_burst_ended = -float("inf")
 
-    async def run(self, minute: str) -> None:
-        """Send a minute of traffic, and wait for its last responses."""
+    async def run(self, minutes: int) -> None:
+        """Send traffic for so many minutes, and rest before the first and after each."""
+        async with self._client.http:
+            await self._rest("0")
+            for minute in map(str, range(1, minutes + 1)):
+                with watching(self._service.pid) as watch:
+                    await self._send_for_a_minute(minute)
+                record(self.by_minute, minute, "default", peak=watch.peak)
+                await self._rest(minute)
+                say(f"minute {minute} of {minutes}: {len(self.wrong)} wrong")
+
+    async def _rest(self, minute: str) -> None:
+        """Record the memory at rest, in a state that can be compared."""
+        for request in self._traffic.settling():
+            await self._client.send(request)
+        rest = await asyncio.to_thread(settled_pss, self._service.pid)
+        record(self.by_minute, minute, "default", rest=rest)
+
+    async def _send_for_a_minute(self, minute: str) -> None:
+        """Send traffic, and wait for its last responses."""
         until = time.monotonic() + _MINUTE
         async with asyncio.TaskGroup() as group:
             for random in self._randoms:
                 group.create_task(self._send_steadily(random, minute, until))
             group.create_task(self._send_bursts(minute, until))
             group.create_task(self._keep_connection(minute, until))
-
-    async def rest(self, minute: str, process: int) -> None:
-        """Record the memory at rest, in a state that can be compared."""
-        for request in self._traffic.settling():
-            await self._client.send(request)
-        rest = await asyncio.to_thread(settled_pss, process)
-        record(self.by_minute, minute, "default", rest=rest)
 
     async def _send_steadily(self, random: Random, minute: str, until: float) -> None:
         while time.monotonic() < until:
@@ -166,22 +181,18 @@ class _Drive:
             self._last_burst_ended = time.monotonic()
 
     async def _keep_connection(self, minute: str, until: float) -> None:
-        """Ask for /health on one connection, and open another only if it is lost.
+        """Ask for /health on one connection.
 
         The rest between two minutes is longer than the service keeps an idle connection.
         """
-        connection = None
+        port = self._service.running.port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
         while time.monotonic() < until:
             started = time.monotonic()
-            try:
-                connection = connection or await asyncio.open_connection("127.0.0.1", self._port)
-                code = await _ask_health(*connection)
-            except (OSError, asyncio.IncompleteReadError):
-                connection, code = None, LOST
+            code = await asyncio.to_thread(_ask_health, connection)
             self._note(_KEPT, minute, code, started)
             await asyncio.sleep(1 / _KEPT_PER_SECOND)
-        if connection is not None:
-            connection[1].close()
+        connection.close()
 
     async def _send(self, request: Request, minute: str) -> None:
         started = time.monotonic()
@@ -198,10 +209,3 @@ class _Drive:
         if code not in request.right and (code != "busy" or self._last_burst_ended < started):
             outcome = {"minute": minute, "kind": kind, "what": request.what, "code": code}
             self.wrong.append({**outcome, "right": sorted(request.right)})
-
-
-async def _ask_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
-    writer.write(b"GET /health HTTP/1.1\r\nHost: service\r\n\r\n")
-    head = await reader.readuntil(b"\r\n\r\n")
-    await reader.readexactly(len(b'{"status":"ok"}'))
-    return "ok" if head.startswith(b"HTTP/1.1 200 ") else UNDOCUMENTED

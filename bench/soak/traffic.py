@@ -2,18 +2,16 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
-
-import numpy as np
 
 from tests.support.faults import FAULTS
 from tests.support.mutations import mutated, originals
-
-BY_URL, BY_UPLOAD = "/remove-background", "/remove-background/upload"
+from tests.support.serving import UPLOAD, URL
 
 # The codes of a request without a whole response: its client left, the connection ended within the
 # response, or before any response.
@@ -35,8 +33,8 @@ _DAMAGED = (
     "ok empty_source format_unsupported image_corrupt image_too_large no_subject_found "
     "unsupported_image_type"
 )
+_PRIVATE = "127.0.0.1 169.254.169.254 [::1] 10.0.0.1 0x7f000001 localhost me@example.com"
 
-Random = np.random.Generator
 T = TypeVar("T")
 
 
@@ -78,8 +76,8 @@ class Traffic:
             self._good: 50,
             self._faulty: 15,
             self._mutated: 12,
-            lambda random: _one(random, corpus_requests)(): 8 if corpus_requests else 0,
-            lambda random: _one(random, wrong_requests): 10,
+            lambda random: random.choice(corpus_requests)(): 8 if corpus_requests else 0,
+            lambda random: random.choice(wrong_requests): 10,
             self._health: 4,
             self._impatient: 5,
             self._slow_reader: 1,
@@ -91,7 +89,7 @@ class Traffic:
 
     def burst(self, random: Random) -> list[Request]:
         """Return half as many again as the service admits, to be sent at once."""
-        requests = (self._image("0.67-plain", {}, bool(random.integers(2))) for _ in range(24))
+        requests = (self._image("0.67-plain", {}, random.random() < 0.5) for _ in range(24))
         return [replace(request, kind="burst of 24") for request in requests]
 
     def settling(self) -> list[Request]:
@@ -104,13 +102,13 @@ class Traffic:
 
     def _good(self, random: Random) -> Request:
         size = _weighted(random, _SIZES)
-        name = _one(random, [name for name in self._images if name.startswith(f"{size}-")])
+        name = random.choice([name for name in self._images if name.startswith(f"{size}-")])
         chosen = {
-            option: _one(random, values)
+            option: random.choice(values)
             for option, values in _OPTIONS.items()
             if random.random() < 1 / 3
         }
-        return self._image(name, chosen, by_url=bool(random.integers(2)))
+        return self._image(name, chosen, by_url=random.random() < 0.5)
 
     def _image(self, name: str, options: dict[str, Any], by_url: bool) -> Request:
         size, what = name.partition("-")[0], f"{name} {json.dumps(options)}"
@@ -118,26 +116,26 @@ class Traffic:
         right = frozenset({"ok", "format_unsupported"} if too_large else {"ok"})
         if by_url:
             body = {"json": {"image_url": self._url(name), **options}}
-            return Request(f"{size} MP by URL", what, right, BY_URL, body)
+            return Request(f"{size} MP by URL", what, right, URL, body)
         return Request(f"{size} MP uploaded", what, right, *_upload(self._images[name], options))
 
     def _faulty(self, random: Random) -> Request:
-        name = _one(random, list(FAULTS))
+        name = random.choice(list(FAULTS))
         body = {"json": {"image_url": self._url(name)}}
-        return Request("faulty source", name, frozenset({FAULTS[name][1]}), BY_URL, body)
+        return Request("faulty source", name, frozenset({FAULTS[name][1]}), URL, body)
 
     def _mutated(self, random: Random) -> Request:
-        seed = int(random.integers(2**32))
+        seed = random.getrandbits(32)
         right = frozenset(_DAMAGED.split())
         return Request("mutated file", f"{seed}", right, *_upload(mutated(self._originals, seed)))
 
     def _health(self, random: Random) -> Request:
-        path = _one(random, ["/health", "/livez", "/readyz", "/metrics"])
+        path = random.choice(["/health", "/livez", "/readyz", "/metrics"])
         return Request("health and metrics", path, frozenset({"ok"}), path, method="GET")
 
     def _impatient(self, random: Random) -> Request:
         """Return a request whose client leaves while it sends, waits or reads."""
-        request = _one(random, [self._good, self._faulty])(random)
+        request = random.choice([self._good, self._faulty])(random)
         right, patience = request.right | {LEFT}, 1.5 * random.random() ** 2
         return replace(request, kind="client that leaves", right=right, patience=patience)
 
@@ -146,23 +144,18 @@ class Traffic:
 
         It is disconnected if others need the memory, or leaves at last.
         """
-        name = _one(random, ["10.7-plain", "24-plain"])
+        name = random.choice(["10.7-plain", "24-plain"])
         request = self._image(name, {"crop": False, "background": "#ffffff"}, by_url=False)
         right = request.right | {BROKEN_OFF, LEFT}
         return replace(request, kind="slow reader", right=right, patience=15, pause=0.05)
 
 
-def _upload(image: bytes, options: Mapping[str, Any] = {}) -> tuple[str, dict[str, Any]]:
-    return BY_UPLOAD, {"files": {"image": image}, "data": options}
-
-
 def _weighted(random: Random, weights: Mapping[T, int]) -> T:
-    shares = np.array(list(weights.values())) / sum(weights.values())
-    return list(weights)[random.choice(len(weights), p=shares)]
+    return random.choices(list(weights), list(weights.values()))[0]
 
 
-def _one(random: Random, choices: Sequence[T]) -> T:
-    return choices[int(random.integers(len(choices)))]
+def _upload(image: bytes, options: Mapping[str, Any] = {}) -> tuple[str, dict[str, Any]]:
+    return UPLOAD, {"files": {"image": image}, "data": options}
 
 
 def _corpus_requests(folder: Path) -> Iterator[Callable[[], Request]]:
@@ -183,35 +176,29 @@ def _wrong_requests(photo: bytes) -> Iterator[Request]:
     as_form = {"Content-Type": "multipart/form-data; boundary=x"}
     as_text, as_jpeg = {"Content-Type": "text/plain"}, {"Content-Type": "image/jpeg"}
     image, two = {"image": photo}, [("image", photo), ("image", photo)]
-    by_url: list[tuple[str, str, dict[str, Any]]] = [
-        ("invalid_request", "no URL", {"json": {}}),
-        ("invalid_request", "broken JSON", {"content": b'{"image_url":', "headers": as_json}),
-        ("invalid_request", "deep JSON", {"content": b"[" * 30_000, "headers": as_json}),
-        ("invalid_request", "unknown field", {"json": {"image_url": "http://a.com/", "size": 4}}),
-        ("unsupported_media_type", "text", {"content": b"{}", "headers": as_text}),
-        ("request_too_large", "JSON over 64 KB", {"json": {"image_url": "x" * 65_536}}),
-        ("invalid_url", "ftp", {"json": {"image_url": "ftp://example.com/x.jpg"}}),
+    private = [f"http://{host}/" for host in _PRIVATE.split()]
+    wrong: list[tuple[str, str, str, dict[str, Any]]] = [
+        (URL, "invalid_request", "no URL", {"json": {}}),
+        (URL, "invalid_request", "broken JSON", {"content": b'{"image_url":', "headers": as_json}),
+        (URL, "invalid_request", "deep JSON", {"content": b"[" * 30_000, "headers": as_json}),
+        (URL, "invalid_request", "unknown field", {"json": {"image_url": private[0], "size": 4}}),
+        (URL, "unsupported_media_type", "text", {"content": b"{}", "headers": as_text}),
+        (URL, "request_too_large", "JSON over 64 KB", {"json": {"image_url": "x" * 65_536}}),
+        (URL, "invalid_url", "ftp", {"json": {"image_url": "ftp://example.com/x.jpg"}}),
+        *((URL, "url_not_allowed", url, {"json": {"image_url": url}}) for url in private),
+        (UPLOAD, "invalid_request", "margin over 500", {"files": image, "data": {"margin": 501}}),
+        (UPLOAD, "invalid_request", "unknown option", {"files": image, "data": {"size": 4}}),
+        (UPLOAD, "invalid_request", "no file", {"files": {"photo": photo}}),
+        (UPLOAD, "invalid_request", "two files", {"files": two}),
+        (UPLOAD, "invalid_request", "broken form", {"content": b"--x\r\n", "headers": as_form}),
+        (UPLOAD, "unsupported_media_type", "an image", {"content": photo, "headers": as_jpeg}),
+        (UPLOAD, "request_too_large", "21 MB", {"files": {"image": bytes(21_000_000)}}),
+        (UPLOAD, "empty_source", "an empty file", {"files": {"image": b""}}),
+        (UPLOAD, "unsupported_image_type", "a page", {"files": {"image": b"<!doctype html>"}}),
+        (UPLOAD, "image_corrupt", "half a photo", {"files": {"image": photo[: len(photo) // 2]}}),
+        ("/remove-foreground", "not_found", "a path that does not exist", {}),
     ]
-    private = "127.0.0.1 169.254.169.254 [::1] 10.0.0.1 0x7f000001 localhost me@example.com"
-    for url in (f"http://{host}/" for host in private.split()):
-        by_url.append(("url_not_allowed", url, {"json": {"image_url": url}}))
-    by_upload: list[tuple[str, str, dict[str, Any]]] = [
-        ("invalid_request", "margin out of range", {"files": image, "data": {"margin": 501}}),
-        ("invalid_request", "unknown option", {"files": image, "data": {"size": 4}}),
-        ("invalid_request", "no file", {"files": {"photo": photo}}),
-        ("invalid_request", "two files", {"files": two}),
-        ("invalid_request", "broken form", {"content": b"--x\r\n", "headers": as_form}),
-        ("unsupported_media_type", "a bare image", {"content": photo, "headers": as_jpeg}),
-        ("request_too_large", "an upload of 21 MB", {"files": {"image": bytes(21_000_000)}}),
-        ("empty_source", "an empty file", {"files": {"image": b""}}),
-        ("unsupported_image_type", "a page", {"files": {"image": b"<!doctype html>"}}),
-        ("image_corrupt", "half a photo", {"files": {"image": photo[: len(photo) // 2]}}),
-    ]
-    for path, wrong in ((BY_URL, by_url), (BY_UPLOAD, by_upload)):
-        for code, what, arguments in wrong:
-            yield Request("wrong request", what, frozenset({code}), path, arguments)
-    for code, path, method in (
-        ("not_found", "/remove-foreground", "POST"),
-        ("method_not_allowed", BY_UPLOAD, "GET"),
-    ):
-        yield Request("wrong request", code, frozenset({code}), path, method=method)
+    for path, code, what, arguments in wrong:
+        yield Request("wrong request", what, frozenset({code}), path, arguments)
+    allowed = frozenset({"method_not_allowed"})
+    yield Request("wrong request", "GET", allowed, UPLOAD, method="GET")

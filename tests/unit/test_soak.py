@@ -2,15 +2,15 @@
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from bench.report import MB
+from bench.soak.__main__ import report, targets
 from bench.soak.clients import BROKEN_IMAGE, OTHER_BYTES, UNDOCUMENTED, Client
-from bench.soak.report import report, targets
 from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Request, Traffic
 from tests.support.environment import ROOT
 from tests.support.faults import Fault, faulty_source, sends, stalls, with_length
@@ -120,7 +120,7 @@ def test_the_same_seed_draws_the_same_requests(photo: bytes, tmp_path: Path) -> 
     )
 
     def drawn(seed: int) -> list[Request]:
-        random = np.random.default_rng(seed)
+        random = Random(seed)
         return [traffic.draw(random) for _ in range(500)]
 
     assert drawn(1) == drawn(1) != drawn(2)
