@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -30,7 +30,6 @@ from tests.support.environment import ROOT
 from tests.support.faults import FaultySource, faulty_source_in_a_thread, sends, with_length
 from tests.support.forms import encode_form
 from tests.support.raw_http import AS_FORM, AS_JSON, head, length, read_response
-from tests.support.waiting import wait_until
 
 # The servers that are compared, with the options of an upload: rembg, and the service with its
 # defaults and with the edges that rembg has.
@@ -49,11 +48,8 @@ LOADED = {"BGR_MAX_WAITING": "32", "BGR_DEADLINE": "120"}
 SOURCE_WAITS = 0.3
 
 
-class Burst(NamedTuple):
-    """The responses to many requests, in their order, and the seconds that all took together."""
-
-    seconds: float
-    responses: list[httpx.Response]
+# The seconds that many requests took together, and their responses, in their order.
+Burst = tuple[float, list[httpx.Response]]
 
 
 def send_all(requests: Sequence[Callable[[], httpx.Response]], concurrency: int) -> Burst:
@@ -61,18 +57,27 @@ def send_all(requests: Sequence[Callable[[], httpx.Response]], concurrency: int)
     started = time.perf_counter()
     with ThreadPoolExecutor(concurrency) as pool:
         responses = list(pool.map(lambda request: request(), requests))
-    return Burst(time.perf_counter() - started, responses)
+    return time.perf_counter() - started, responses
+
+
+class Api(NamedTuple):
+    """The paths of a server, and the form that uploads an image to it: the service's."""
+
+    ready_path: str = "/readyz"
+    upload_path: str = serving.UPLOAD
+    file_field: str = "image"
+    form: Mapping[str, str] = {}
+
+
+_REMBG_API = Api("/api", "/api/remove", "file", {"model": "u2netp"})
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, its paths, and the form that uploads an image to it."""
+    """A running server, and how to ask it."""
 
     running: serving.Server
-    ready_path: str = "/readyz"
-    upload_path: str = serving.UPLOAD
-    file_field: str = "image"
-    form: Mapping[str, str] = field(default_factory=dict)
+    api: Api
 
     @property
     def pid(self) -> int:
@@ -97,8 +102,8 @@ class Server:
 
     def upload(self, image: bytes, **options: str) -> httpx.Response:
         """Upload an image."""
-        body = encode_form(image, {**self.form, **options}, self.file_field)
-        target = self.upload_path.encode()
+        body = encode_form(image, {**self.api.form, **options}, self.api.file_field)
+        target = self.api.upload_path.encode()
         return self.send(head(AS_FORM, length(len(body)), target=target) + body)
 
     def upload_all(self, images: Sequence[bytes], **options: str) -> Burst:
@@ -113,17 +118,16 @@ class Server:
 
     def wait_until_ready(self) -> float:
         """Return the seconds from the start to the first 200. Raise AssertionError without one."""
-        request = head(method=b"GET", target=self.ready_path.encode())
+        request = head(method=b"GET", target=self.api.ready_path.encode())
         process = self.running.process
-        wait_until(
-            lambda: self.send(request).status_code == 200 or process.poll() is not None,
-            _START_LIMIT,
-            _POLL_INTERVAL,
-        )
-        seconds = time.perf_counter() - self.running.started
-        if seconds > _START_LIMIT or process.poll() is not None:
-            serving.wait_until_ready(self.running, 0, self.ready_path)  # shows the log
-        return seconds
+        while self.send(request).status_code != 200:
+            seconds = time.perf_counter() - self.running.started
+            if seconds > _START_LIMIT or process.poll() is not None:
+                serving.wait_until_ready(
+                    self.running, 0, self.api.ready_path
+                )  # raises
+            time.sleep(_POLL_INTERVAL)
+        return time.perf_counter() - self.running.started
 
 
 @dataclass(frozen=True)
@@ -155,18 +159,14 @@ class Stage:
             line = f"{REMBG}/bin/rembg s --no-ui --host 127.0.0.1 --port {port}".split()
             # `true` stands in for the browser that it opens.
             variables = {**os.environ, "U2NET_HOME": rembg_home(), "BROWSER": "true", **settings}
-            launching = serving.running(line, port, variables)
-            form = {"model": "u2netp"}
-            as_server = partial(
-                Server, ready_path="/api", upload_path="/api/remove", file_field="file", form=form
-            )
+            launching, api = serving.running(line, port, variables), _REMBG_API
         else:
             allowed = {"BGR_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{self.source.port}"}
             prefix = cgroup.entering([]) if cgroup else []
             launching = serving.launch(prefix=prefix, settings={**allowed, **settings})
-            as_server = partial(Server)
+            api = Api()
         with launching as running:
-            server = as_server(running)
+            server = Server(running, api)
             if wait:
                 server.wait_until_ready()
             yield server

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import io
+import math
 import time
 import zlib
 from dataclasses import replace
@@ -100,23 +101,18 @@ def _is_whole(image: bytes, size: tuple[int, int]) -> bool:
 def soak(minutes: int, seed: int) -> Figures:
     """Serve, send traffic for so many minutes, and return what came of it."""
     with set_up() as stage, stage.launch() as service:
-        drive = _Drive(service, Traffic(stage.images, DATA / "corpus", stage.source.url), seed)
+        traffic = Traffic(stage.images, DATA / "corpus", stage.source.url)
+        drive = _Drive(service, traffic, seed)
         asyncio.run(drive.run(minutes))
         log = service.running.log.read_text(errors="replace").splitlines()
+    errors = [line for line in log if '"level": "error"' in line]
+    about = {"minutes": minutes, "seed": seed, "images": MADE_FROM, "errors": errors}
     for samples in (drive.by_minute, drive.by_kind):
         for case, sides in samples.items():
             if seconds := sides["default"].pop("seconds", []):
                 ranks = {f"p{rank}": float(np.percentile(seconds, rank)) for rank in (50, 95, 99)}
                 record(samples, case, "default", **ranks)
-    return {
-        "minutes": minutes,
-        "seed": seed,
-        "images": MADE_FROM,
-        "errors": [line for line in log if '"level": "error"' in line],
-        "wrong": drive.wrong,
-        "by_minute": drive.by_minute,
-        "by_kind": drive.by_kind,
-    }
+    return about | {"wrong": drive.wrong, "by_minute": drive.by_minute, "by_kind": drive.by_kind}
 
 
 class _Drive:
@@ -128,22 +124,27 @@ class _Drive:
         self.wrong: list[Figures] = []
         self._service, self._traffic = service, traffic
         self._client = Client(service.running.url)
-        self._randoms = [Random(f"{seed} {number}") for number in range(_CLIENTS)]
-        self._bursting = Random(f"{seed} bursts")
-        self._last_burst_ended = -float("inf")
+        self._randoms = [Random(f"{seed} {number}") for number in range(_CLIENTS + 1)]
+        self._minute, self._until, self._last_burst_ended = "0", 0.0, 0.0
 
     async def run(self, minutes: int) -> None:
         """Send traffic for so many minutes, and rest before the first and after each."""
         async with self._client.http:
-            await self._rest("0")
-            for minute in map(str, range(1, minutes + 1)):
+            await self._rest()
+            for minute in range(1, minutes + 1):
+                self._minute, self._until = str(minute), time.monotonic() + _MINUTE
                 with watching(self._service.pid) as watch:
-                    await self._send_for_a_minute(minute)
-                record(self.by_minute, minute, "default", peak=watch.peak)
-                await self._rest(minute)
+                    # Until the last response.
+                    async with asyncio.TaskGroup() as group:
+                        for random in self._randoms[1:]:
+                            group.create_task(self._send_steadily(random))
+                        group.create_task(self._send_bursts(self._randoms[0]))
+                        group.create_task(asyncio.to_thread(self._keep_connection))
+                record(self.by_minute, self._minute, "default", peak=watch.peak)
+                await self._rest()
                 say(f"minute {minute} of {minutes}: {len(self.wrong)} wrong")
 
-    async def _rest(self, minute: str) -> None:
+    async def _rest(self) -> None:
         """Record the memory at rest, in the same state whatever came before.
 
         Before a large image the service frees what it keeps for the next one, some tens of
@@ -152,38 +153,29 @@ class _Drive:
         for name in ("24-plain", "0.24-plain"):
             await self._client.send(self._traffic.image(name))
         rest = await asyncio.to_thread(settled_pss, self._service.pid)
-        record(self.by_minute, minute, "default", rest=rest)
+        record(self.by_minute, self._minute, "default", rest=rest)
 
-    async def _send_for_a_minute(self, minute: str) -> None:
-        """Send traffic, and wait for its last responses."""
-        until = time.monotonic() + _MINUTE
-        async with asyncio.TaskGroup() as group:
-            for random in self._randoms:
-                group.create_task(self._send_steadily(random, minute, until))
-            group.create_task(self._send_bursts(minute, until))
-            group.create_task(asyncio.to_thread(self._keep_connection, minute, until))
+    async def _send_steadily(self, random: Random) -> None:
+        while time.monotonic() < self._until:
+            await self._send(self._traffic.draw(random))
 
-    async def _send_steadily(self, random: Random, minute: str, until: float) -> None:
-        while time.monotonic() < until:
-            await self._send(self._traffic.draw(random), minute)
-
-    async def _send_bursts(self, minute: str, until: float) -> None:
-        while time.monotonic() + (pause := self._bursting.uniform(*_BETWEEN_BURSTS)) <= until:
+    async def _send_bursts(self, random: Random) -> None:
+        while time.monotonic() + (pause := random.uniform(*_BETWEEN_BURSTS)) <= self._until:
             await asyncio.sleep(pause)
-            self._last_burst_ended = float("inf")
+            self._last_burst_ended = math.inf
             images = (self._traffic.image("0.67-plain", by_url=i % 2 == 0) for i in range(_BURST))
             burst = (replace(image, kind=f"burst of {_BURST}") for image in images)
-            await asyncio.gather(*(self._send(request, minute) for request in burst))
+            await asyncio.gather(*map(self._send, burst))
             self._last_burst_ended = time.monotonic()
 
-    def _keep_connection(self, minute: str, until: float) -> None:
+    def _keep_connection(self) -> None:
         """Ask for /health on one connection, and open another only if it is lost.
 
         The rest between two minutes is longer than the service keeps an idle connection.
         """
         port = self._service.running.port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
-        while time.monotonic() < until:
+        while time.monotonic() < self._until:
             started, code = time.monotonic(), LOST
             try:
                 connection.request("GET", "/health")
@@ -193,23 +185,23 @@ class _Drive:
                 code = "ok" if is_kept else UNDOCUMENTED
             except (OSError, http.client.HTTPException):
                 connection.close()
-            self._note(_KEPT, minute, code, started)
+            self._note(_KEPT, code, started)
             time.sleep(1 / _KEPT_PER_SECOND)
         connection.close()
 
-    async def _send(self, request: Request, minute: str) -> None:
+    async def _send(self, request: Request) -> None:
         started = time.monotonic()
-        self._note(request, minute, await self._client.send(request), started)
+        self._note(request, await self._client.send(request), started)
 
-    def _note(self, request: Request, minute: str, code: str, started: float) -> None:
+    def _note(self, request: Request, code: str, started: float) -> None:
         seconds, kind = time.monotonic() - started, request.kind
         record(self.by_kind, kind, "default", code=[code])
         if code not in ("busy", LEFT):
             record(self.by_kind, kind, "default", seconds=seconds)
         if code == "ok" and " MP " in kind:
-            record(self.by_minute, minute, "default", seconds=seconds)
+            record(self.by_minute, self._minute, "default", seconds=seconds)
         # Requests that overlap with a burst may be told that the service is busy.
         right = request.right.split()
         if code not in right and (code != "busy" or self._last_burst_ended < started):
-            outcome = {"minute": minute, "kind": kind, "what": request.what, "code": code}
+            outcome = {"minute": self._minute, "kind": kind, "what": request.what, "code": code}
             self.wrong.append({**outcome, "right": right})

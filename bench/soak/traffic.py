@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from tests.support.faults import FAULTS
+from tests.support.forms import CONTENT_TYPE, END, encode_form, part
 from tests.support.mutations import mutated, originals
 from tests.support.serving import UPLOAD, URL
 
@@ -33,6 +34,7 @@ _DAMAGED = (
     "ok empty_source format_unsupported image_corrupt image_too_large no_subject_found "
     "unsupported_image_type"
 )
+_JSON, _FORM = "application/json", CONTENT_TYPE
 _PRIVATE = "127.0.0.1 169.254.169.254 [::1] 10.0.0.1 0x7f000001 localhost me@example.com"
 
 T = TypeVar("T")
@@ -157,32 +159,33 @@ def _corpus_requests(folder: Path) -> Iterator[Callable[[], Request]]:
 
 def _wrong_requests(photo: bytes) -> Iterator[Request]:
     """Yield one request of each kind that no client should send."""
-    as_json = {"Content-Type": "application/json"}
-    as_form = {"Content-Type": "multipart/form-data; boundary=x"}
-    as_text, as_jpeg = {"Content-Type": "text/plain"}, {"Content-Type": "image/jpeg"}
-    image, two = {"image": photo}, [("image", photo), ("image", photo)]
-    private = [f"http://{host}/" for host in _PRIVATE.split()]
-    wrong: list[tuple[str, str, str, dict[str, Any]]] = [
-        (URL, "invalid_request", "no URL", {"json": {}}),
-        (URL, "invalid_request", "broken JSON", {"content": b'{"image_url":', "headers": as_json}),
-        (URL, "invalid_request", "deep JSON", {"content": b"[" * 30_000, "headers": as_json}),
-        (URL, "invalid_request", "unknown field", {"json": {"image_url": private[0], "size": 4}}),
-        (URL, "unsupported_media_type", "text", {"content": b"{}", "headers": as_text}),
-        (URL, "request_too_large", "JSON over 64 KB", {"json": {"image_url": "x" * 65_536}}),
-        (URL, "invalid_url", "ftp", {"json": {"image_url": "ftp://example.com/x.jpg"}}),
-        *((URL, "url_not_allowed", url, {"json": {"image_url": url}}) for url in private),
-        (UPLOAD, "invalid_request", "margin over 500", {"files": image, "data": {"margin": 501}}),
-        (UPLOAD, "invalid_request", "unknown option", {"files": image, "data": {"size": 4}}),
-        (UPLOAD, "invalid_request", "no file", {"files": {"photo": photo}}),
-        (UPLOAD, "invalid_request", "two files", {"files": two}),
-        (UPLOAD, "invalid_request", "broken form", {"content": b"--x\r\n", "headers": as_form}),
-        (UPLOAD, "unsupported_media_type", "an image", {"content": photo, "headers": as_jpeg}),
-        (UPLOAD, "request_too_large", "21 MB", {"files": {"image": bytes(21_000_000)}}),
-        (UPLOAD, "empty_source", "an empty file", {"files": {"image": b""}}),
-        (UPLOAD, "unsupported_image_type", "a page", {"files": {"image": b"<!doctype html>"}}),
-        (UPLOAD, "image_corrupt", "half a photo", {"files": {"image": photo[: len(photo) // 2]}}),
-        ("/remove-foreground", "not_found", "a path that does not exist", {}),
+    to_url = b'{"image_url": "%s"}'
+    by_url = [
+        ("invalid_request", "no URL", _JSON, b"{}"),
+        ("invalid_request", "broken JSON", _JSON, b'{"image_url":'),
+        ("invalid_request", "deep JSON", _JSON, b"[" * 30_000),
+        ("invalid_request", "unknown field", _JSON, b'{"image_url": "http://a.com/", "size": 4}'),
+        ("unsupported_media_type", "text", "text/plain", b"{}"),
+        ("request_too_large", "JSON over 64 KB", _JSON, to_url % (b"x" * 65_536)),
+        ("invalid_url", "ftp", _JSON, to_url % b"ftp://example.com/x.jpg"),
     ]
-    for path, code, what, arguments in wrong:
-        yield Request("wrong request", what, code, path, arguments)
+    for host in _PRIVATE.split():
+        by_url.append(("url_not_allowed", host, _JSON, to_url % f"http://{host}/".encode()))
+    by_upload = [
+        ("invalid_request", "margin over 500", _FORM, encode_form(photo, {"margin": "501"})),
+        ("invalid_request", "unknown option", _FORM, encode_form(photo, {"size": "4"})),
+        ("invalid_request", "no file", _FORM, encode_form(photo, file_field="photo")),
+        ("invalid_request", "two files", _FORM, part(body=photo) * 2 + END),
+        ("invalid_request", "broken form", _FORM, b"--x\r\n"),
+        ("unsupported_media_type", "a bare image", "image/jpeg", photo),
+        ("request_too_large", "an upload of 21 MB", _FORM, encode_form(bytes(21_000_000))),
+        ("empty_source", "an empty file", _FORM, encode_form(b"")),
+        ("unsupported_image_type", "a page", _FORM, encode_form(b"<!doctype html>")),
+        ("image_corrupt", "half a photo", _FORM, encode_form(photo[: len(photo) // 2])),
+    ]
+    for path, wrong in ((URL, by_url), (UPLOAD, by_upload)):
+        for code, what, media_type, body in wrong:
+            arguments = {"content": body, "headers": {"Content-Type": media_type}}
+            yield Request("wrong request", what, code, path, arguments)
+    yield Request("wrong request", "no such path", "not_found", "/remove-foreground")
     yield Request("wrong request", "GET", "method_not_allowed", UPLOAD, method="GET")
