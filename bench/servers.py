@@ -123,9 +123,7 @@ class Server:
         while self.send(request).status_code != 200:
             seconds = time.perf_counter() - self.running.started
             if seconds > _START_LIMIT or process.poll() is not None:
-                serving.wait_until_ready(
-                    self.running, 0, self.api.ready_path
-                )  # raises
+                serving.wait_until_ready(self.running, 0, self.api.ready_path)  # raises
             time.sleep(_POLL_INTERVAL)
         return time.perf_counter() - self.running.started
 

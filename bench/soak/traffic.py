@@ -34,7 +34,7 @@ _DAMAGED = (
     "ok empty_source format_unsupported image_corrupt image_too_large no_subject_found "
     "unsupported_image_type"
 )
-_JSON, _FORM = "application/json", CONTENT_TYPE
+_JSON = "application/json"
 _PRIVATE = "127.0.0.1 169.254.169.254 [::1] 10.0.0.1 0x7f000001 localhost me@example.com"
 
 T = TypeVar("T")
@@ -160,32 +160,27 @@ def _corpus_requests(folder: Path) -> Iterator[Callable[[], Request]]:
 def _wrong_requests(photo: bytes) -> Iterator[Request]:
     """Yield one request of each kind that no client should send."""
     to_url = b'{"image_url": "%s"}'
-    by_url = [
-        ("invalid_request", "no URL", _JSON, b"{}"),
-        ("invalid_request", "broken JSON", _JSON, b'{"image_url":'),
-        ("invalid_request", "deep JSON", _JSON, b"[" * 30_000),
-        ("invalid_request", "unknown field", _JSON, b'{"image_url": "http://a.com/", "size": 4}'),
-        ("unsupported_media_type", "text", "text/plain", b"{}"),
-        ("request_too_large", "JSON over 64 KB", _JSON, to_url % (b"x" * 65_536)),
-        ("invalid_url", "ftp", _JSON, to_url % b"ftp://example.com/x.jpg"),
+    urls = [to_url % f"http://{host}/".encode() for host in _PRIVATE.split()]
+    unknown_field = b'{"image_url": "http://a.com/", "size": 4}'
+    form = partial(encode_form, photo)
+    wrong: list[tuple[str, str, str, list[bytes]]] = [
+        (URL, _JSON, "invalid_request", [b"{}", b'{"image_url":', b"[" * 30_000, unknown_field]),
+        (URL, _JSON, "invalid_url", [to_url % b"ftp://example.com/x.jpg"]),
+        (URL, _JSON, "url_not_allowed", urls),
+        (URL, _JSON, "request_too_large", [to_url % (b"x" * 65_536)]),
+        (URL, "text/plain", "unsupported_media_type", [b"{}"]),
+        (UPLOAD, CONTENT_TYPE, "invalid_request", [form({"margin": "501"}), form({"size": "4"})]),
+        (UPLOAD, CONTENT_TYPE, "invalid_request", [form(file_field="photo"), b"--x\r\n"]),
+        (UPLOAD, CONTENT_TYPE, "invalid_request", [part(body=photo) * 2 + END]),
+        (UPLOAD, CONTENT_TYPE, "request_too_large", [encode_form(bytes(21_000_000))]),
+        (UPLOAD, CONTENT_TYPE, "empty_source", [encode_form(b"")]),
+        (UPLOAD, CONTENT_TYPE, "unsupported_image_type", [encode_form(b"<!doctype html>")]),
+        (UPLOAD, CONTENT_TYPE, "image_corrupt", [encode_form(photo[: len(photo) // 2])]),
+        (UPLOAD, "image/jpeg", "unsupported_media_type", [photo]),
+        ("/remove-foreground", _JSON, "not_found", [b"{}"]),
     ]
-    for host in _PRIVATE.split():
-        by_url.append(("url_not_allowed", host, _JSON, to_url % f"http://{host}/".encode()))
-    by_upload = [
-        ("invalid_request", "margin over 500", _FORM, encode_form(photo, {"margin": "501"})),
-        ("invalid_request", "unknown option", _FORM, encode_form(photo, {"size": "4"})),
-        ("invalid_request", "no file", _FORM, encode_form(photo, file_field="photo")),
-        ("invalid_request", "two files", _FORM, part(body=photo) * 2 + END),
-        ("invalid_request", "broken form", _FORM, b"--x\r\n"),
-        ("unsupported_media_type", "a bare image", "image/jpeg", photo),
-        ("request_too_large", "an upload of 21 MB", _FORM, encode_form(bytes(21_000_000))),
-        ("empty_source", "an empty file", _FORM, encode_form(b"")),
-        ("unsupported_image_type", "a page", _FORM, encode_form(b"<!doctype html>")),
-        ("image_corrupt", "half a photo", _FORM, encode_form(photo[: len(photo) // 2])),
-    ]
-    for path, wrong in ((URL, by_url), (UPLOAD, by_upload)):
-        for code, what, media_type, body in wrong:
+    for path, media_type, code, bodies in wrong:
+        for body in bodies:
             arguments = {"content": body, "headers": {"Content-Type": media_type}}
-            yield Request("wrong request", what, code, path, arguments)
-    yield Request("wrong request", "no such path", "not_found", "/remove-foreground")
+            yield Request("wrong request", f"{path} {body[:50]!r}", code, path, arguments)
     yield Request("wrong request", "GET", "method_not_allowed", UPLOAD, method="GET")
