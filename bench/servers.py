@@ -1,24 +1,23 @@
 """Start, ask and stop the service and rembg's server, each a process of its own on loopback.
 
-tests/support launches them, writes the requests and reads the responses: by http.client, because a
-response of 8 MB takes http.client 6 ms to read and httpx 22 ms, on processors that the client
-shares with the server.
+tests/support launches them. httpx encodes the requests and http.client sends them: a response of
+8 MB takes http.client 6 ms to read and httpx 22 ms, on processors that the client shares with the
+server.
 """
 
 import asyncio
 import http.client
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -28,8 +27,6 @@ from tests.support import serving
 from tests.support.cgroup import Cgroup
 from tests.support.environment import ROOT
 from tests.support.faults import FaultySource, faulty_source_in_a_thread, sends, with_length
-from tests.support.forms import encode_form
-from tests.support.raw_http import AS_FORM, AS_JSON, head, length, read_response
 
 # The servers that are compared, with the options of an upload: rembg, and the service with its
 # defaults and with the edges that rembg has.
@@ -46,7 +43,6 @@ _POLL_INTERVAL = 0.01
 LOADED = {"BGR_MAX_WAITING": "32", "BGR_DEADLINE": "120"}
 # Seconds that the slow source waits before it responds.
 SOURCE_WAITS = 0.3
-
 
 # The seconds that many requests took together, and their responses, in their order.
 Burst = tuple[float, list[httpx.Response]]
@@ -84,27 +80,32 @@ class Server:
         """The id of the process whose tree serves."""
         return self.running.process.pid
 
-    def send(self, request: bytes) -> httpx.Response:
+    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Send a request on a connection of its own. The status is 0 if the connection breaks.
 
-        `elapsed` is from before the connection until the last byte is read.
+        `arguments` are httpx's. `elapsed` is from before the connection until the last byte is
+        read.
         """
+        request = httpx.Request(method, self.running.url + path, **arguments)
+        body, headers = request.read(), dict(request.headers)
         started = time.perf_counter()
-        try:
-            with self.running.connect(_TIMEOUT) as connection:
-                connection.sendall(request)
-                response = read_response(connection)
-        except (OSError, http.client.HTTPException):
-            response = httpx.Response(0)
-        response.elapsed = timedelta(seconds=time.perf_counter() - started)
-        response.request = httpx.Request("POST", self.running.url)  # for raise_for_status
+        connection = http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=_TIMEOUT)
+        with closing(connection):
+            try:
+                connection.request(method, path, body, headers)
+                raw = connection.getresponse()
+                status, content, received = raw.status, raw.read(), raw.getheaders()
+            except (OSError, http.client.HTTPException):
+                status, content, received = 0, b"", []
+            seconds = time.perf_counter() - started
+        response = httpx.Response(status, headers=received, content=content, request=request)
+        response.elapsed = timedelta(seconds=seconds)
         return response
 
     def upload(self, image: bytes, **options: str) -> httpx.Response:
         """Upload an image."""
-        body = encode_form(image, {**self.api.form, **options}, self.api.file_field)
-        target = self.api.upload_path.encode()
-        return self.send(head(AS_FORM, length(len(body)), target=target) + body)
+        files, form = {self.api.file_field: image}, {**self.api.form, **options}
+        return self.send("POST", self.api.upload_path, files=files, data=form)
 
     def upload_all(self, images: Sequence[bytes], **options: str) -> Burst:
         """Upload all images at once."""
@@ -113,14 +114,12 @@ class Server:
 
     def fetch(self, image_url: str, **options: str) -> httpx.Response:
         """Send the URL of an image, to the service only."""
-        body = json.dumps({"image_url": image_url, **options}).encode()
-        return self.send(head(AS_JSON, length(len(body))) + body)
+        return self.send("POST", serving.URL, json={"image_url": image_url, **options})
 
     def wait_until_ready(self) -> float:
         """Return the seconds from the start to the first 200. Raise AssertionError without one."""
-        request = head(method=b"GET", target=self.api.ready_path.encode())
         process = self.running.process
-        while self.send(request).status_code != 200:
+        while self.send("GET", self.api.ready_path).status_code != 200:
             seconds = time.perf_counter() - self.running.started
             if seconds > _START_LIMIT or process.poll() is not None:
                 serving.wait_until_ready(self.running, 0, self.api.ready_path)  # raises
