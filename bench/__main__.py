@@ -4,19 +4,24 @@ Writes bench/results/, or bench/trial/ with an option.
 """
 
 import argparse
-import signal
-import sys
-from datetime import UTC, datetime
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Callable
 
+from bench import many, single
 from bench import report as out
 from bench.images import MADE_FROM
-from bench.servers import rembg_packages, set_up
+from bench.plots import plot_bench
+from bench.report import Figures, Samples, Section
+from bench.servers import Stage, rembg_packages, set_up
 
-SECTIONS = {
-    name: import_module(f"bench.sections.{name}")
-    for name in ("start", "installed", "latency", "memory", "load", "urls", "growth", "limit")
+SECTIONS: dict[str, tuple[Section, Callable[[Stage, Samples], None]]] = {
+    "start": (single.START, single.measure_start),
+    "installed": (single.INSTALLED, single.measure_installed),
+    "latency": (single.LATENCY, single.measure_latency),
+    "memory": (single.MEMORY, single.measure_memory),
+    "load": (many.LOAD, many.measure_load),
+    "urls": (many.URLS, many.measure_urls),
+    "growth": (many.GROWTH, many.measure_growth),
+    "limit": (many.LIMIT, many.measure_limit),
 }
 
 _SERVICE = ("bentoml", "isal", "numpy", "onnxruntime", "pillow")
@@ -43,58 +48,52 @@ def main() -> None:
         "--quick", action="store_true", help="repeat little, to try the bench itself"
     )
     options = parser.parse_args()
-    # Leave by an exception, so that the servers are stopped too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
     folder = out.RESULTS.with_name("trial") if options.quick or options.only else out.RESULTS
     with set_up(options.quick) as stage:
-        results = {
-            "date": datetime.now(UTC).date().isoformat(),
+        sizes = {name: len(image) for name, image in stage.images.items()}
+        samples: dict[str, Samples] = {}
+        results = out.described() | {
             "quick": options.quick,
-            "machine": out.machine(),
             "versions": {
                 "service": out.versions(_SERVICE),
                 "rembg": out.versions(_REMBG, rembg_packages()),
             },
-            "images": {
-                "made_from": MADE_FROM,
-                "bytes": {name: len(image) for name, image in stage.images.items()},
-            },
-            "samples": {},
+            "images": {"made_from": MADE_FROM, "bytes": sizes},
+            "samples": samples,
         }
         for name in options.only or SECTIONS:
-            SECTIONS[name].measure(stage, results["samples"].setdefault(name, {}))
-            out.write_json(folder / "results.json", results)
-    (folder / "results.md").write_text(report(results))
-    plot(results, folder / "latency.png")
+            _, measure = SECTIONS[name]
+            measure(stage, samples.setdefault(name, {}))
+            out.write(folder, "results", results, report(results))
+    if {"latency", "load"} <= samples.keys():
+        plot_bench(samples["latency"], samples["load"], folder / "latency.png")
     if not options.only:
         (folder / "summary.md").write_text(summary(results) + "\n")
-    out.say(f"written: bench/{folder.name}/")
 
 
-def report(results: out.Figures) -> str:
+def report(results: Figures) -> str:
     """Write the sections that were measured."""
-    measured = [(SECTIONS[name].SECTION, of) for name, of in results["samples"].items()]
+    measured = [(SECTIONS[name][0], of) for name, of in results["samples"].items()]
     targets = [target for section, samples in measured for target in section.targets(samples)]
     listed = {
         side: ", ".join(f"{name} {version}" for name, version in packages.items())
         for side, packages in results["versions"].items()
     }
     quick = " A quick run: too few samples to quote." if results["quick"] else ""
-    parts = [
+    return out.document(
         f"# The service beside rembg's server, {results['date']}",
         f"{out.about(results['machine'])}.{quick}",
         f"Service: {listed['service']}. rembg: {listed['rembg']}. Both serve u2netp over loopback "
         "and get the same JPEG images (quality 90, 4:2:0; "
         f"{results['images']['made_from']}), in alternation in one run. Figures are medians, with "
         "the quartiles in brackets; ratios are those of the medians, with the quartiles of the "
-        "paired samples. Memory is the PSS of the whole process tree; 1 MB is 1,000,000 bytes.",
+        f"paired samples. {out.MEMORY}",
         f"## Targets\n\n{out.target_table(targets)}",
         *(section.report(samples) for section, samples in measured),
-    ]
-    return "\n\n".join(parts) + "\n"
+    )
 
 
-def summary(results: out.Figures) -> str:
+def summary(results: Figures) -> str:
     """Write the README's table, of a whole run."""
     shown = out.own_sides(next(iter(results["samples"]["latency"].values())))
     rows = []
@@ -112,15 +111,6 @@ def summary(results: out.Figures) -> str:
             rows.append(row)
     columns = [f"this service, {side} | ratio" for side in shown]
     return out.table(" | ".join((" | `rembg s`", *columns)), rows)
-
-
-def plot(results: out.Figures, file: Path) -> None:
-    """Draw latency and peak memory, if both were measured."""
-    samples = results["samples"]
-    if {"latency", "load"} <= samples.keys():
-        with out.two_panels(file) as (left, right):
-            SECTIONS["latency"].plot(left, samples["latency"])
-            SECTIONS["load"].plot(right, samples["load"])
 
 
 if __name__ == "__main__":

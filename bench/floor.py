@@ -1,52 +1,48 @@
 """The floor of a request: decode, one model run and encode, in a process that does nothing else.
 
-The bench starts the process with `running`, and then has it run `prepare` and `run`.
+The bench runs `run` in a process of its own.
 """
 
 import functools
 import io
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import bentoml
 import numpy as np
 from PIL import Image, ImageOps
 
+from pipeline.image.png import write_png
+from pipeline.mask.segmenter import Segmenter, load_segmenter
+from pipeline.processors import available_processors
+from pipeline.weights.store import MODEL_FILE, MODEL_TAG
+
 STEPS = ("decode", "predict", "encode")
 
-_steps: list[Callable[[], Any]] = []
 
-
-def running() -> ProcessPoolExecutor:
-    """Return the process, which ends with its `with` block."""
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-
-
-def prepare(image: bytes, cutout: bytes) -> None:
-    """Prepare what `run` must not pay for. `cutout` is the service's PNG of `image`."""
-    from pipeline.image.png import write_png
-
-    segmenter = _segmenter()
-    model_image = _decode(image).resize(segmenter.input_size, Image.Resampling.LANCZOS)
-    pixels = np.asarray(Image.open(io.BytesIO(cutout)).convert("RGBA"))
-    height, width, channels = pixels.shape
-    _steps[:] = (
-        lambda: _decode(image),
-        lambda: segmenter.predict(model_image),
-        lambda: write_png(lambda top, end: pixels[top:end], width, height, channels),
-    )
-
-
-def run() -> dict[str, float]:
-    """Return the seconds of each step."""
+def run(image: bytes, cutout: bytes) -> dict[str, float]:
+    """Return the seconds of each step. `cutout` is the service's PNG of `image`."""
+    steps = _prepare(image, cutout)
     times = [time.perf_counter()]
-    for step in _steps:
+    for step in steps:
         step()
         times.append(time.perf_counter())
     return {name: times[i + 1] - times[i] for i, name in enumerate(STEPS)}
+
+
+@functools.lru_cache(1)
+def _prepare(image: bytes, cutout: bytes) -> tuple[Callable[[], Any], ...]:
+    """Return the steps, once for each image, with what none of them must pay for."""
+    model_image = _decode(image).resize(segmenter().input_size, Image.Resampling.LANCZOS)
+    pixels = np.asarray(Image.open(io.BytesIO(cutout)).convert("RGBA"))
+    height, width, channels = pixels.shape
+    return (
+        lambda: _decode(image),
+        lambda: segmenter().predict(model_image),
+        lambda: write_png(lambda top, end: pixels[top:end], width, height, channels),
+    )
 
 
 def _decode(image: bytes) -> Image.Image:
@@ -54,12 +50,7 @@ def _decode(image: bytes) -> Image.Image:
 
 
 @functools.cache
-def _segmenter() -> Any:
-    import bentoml
-
-    from pipeline.mask.u2netp import U2netpSegmenter
-    from pipeline.processors import available_processors
-    from pipeline.weights.store import MODEL_FILE, MODEL_TAG
-
+def segmenter() -> Segmenter:
+    """Return the service's segmenter, with its default of threads."""
     model = Path(bentoml.models.get(MODEL_TAG).path) / MODEL_FILE
-    return U2netpSegmenter(model, available_processors())
+    return load_segmenter("u2netp", model, available_processors())

@@ -8,7 +8,6 @@ from PIL import Image, ImageOps
 
 from bench.report import say
 from tests.support.environment import DATA
-from tests.support.faults import Fault, sends, with_length
 from tests.support.icc import adobe_rgb
 from tests.support.images import encoded, grainy
 
@@ -40,11 +39,6 @@ def make_images() -> dict[str, bytes]:
     return images
 
 
-def sources(images: dict[str, bytes]) -> dict[str, Fault]:
-    """Return what a source (tests/support/faults.py) sends for each image."""
-    return {name: sends(with_length(b"%d" % len(file), file)) for name, file in images.items()}
-
-
 def _photo(megapixels: float) -> Image.Image:
     """Return an upright RGB photo of so many megapixels."""
     if not _ARE_REAL:
@@ -60,14 +54,13 @@ def _photo(megapixels: float) -> Image.Image:
 def _of_each_kind(photo: Image.Image) -> dict[str, bytes]:
     exif = Image.Exif()
     exif[_ORIENTATION] = _TURNED
-    files = (
-        _jpeg(photo),
-        _jpeg(photo.transpose(Image.Transpose.ROTATE_90), exif=exif),
-        _jpeg(photo, icc_profile=adobe_rgb()),
-        _jpeg(photo, progressive=True),
-        _jpeg(photo.convert("CMYK")),
-    )
-    return dict(zip(KINDS, files, strict=True))
+    return {
+        "plain": _jpeg(photo),
+        "rotated": _jpeg(photo.transpose(Image.Transpose.ROTATE_90), exif=exif),
+        "profile": _jpeg(photo, icc_profile=adobe_rgb()),
+        "progressive": _jpeg(photo, progressive=True),
+        "cmyk": _jpeg(photo.convert("CMYK")),
+    }
 
 
 def _jpeg(image: Image.Image, **options: object) -> bytes:

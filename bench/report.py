@@ -1,4 +1,4 @@
-"""The reporter of every measurement: figures, tables, targets, files, plots and progress.
+"""The reporter of every measurement: figures, tables, targets, files and progress.
 
 Times are in seconds and sizes in bytes, in code and results; 1 MB is 1,000,000 bytes.
 """
@@ -10,27 +10,22 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import psutil
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 RESULTS = Path(__file__).parent / "results"
 MB = 1e6
+# How every page that shows memory explains it.
+MEMORY = "Memory is the PSS of the whole process tree; 1 MB is 1,000,000 bytes."
 
 Figures = dict[str, Any]
-
-_STARTED = time.monotonic()
-
-
 # What a section has measured: samples by case, by side (a server and its options), and by name.
 Sides = dict[str, dict[str, list[Any]]]
 Samples = dict[str, Sides]
@@ -47,6 +42,7 @@ _UNITS = {
 }
 # The sides that the service is compared with.
 _BESIDE = ("rembg", "floor")
+_STARTED = time.monotonic()
 
 
 class Target(NamedTuple):
@@ -70,24 +66,24 @@ class Goal(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What a benchmark measures, and how it is shown: columns of title, figure and unit."""
+    """What is measured, and how it is shown: columns of title, figure and unit."""
 
     title: str
     text: str
     columns: Sequence[tuple[str, str, str]]
-    goals: Sequence[Goal]
+    goals: Sequence[Goal] = ()
 
     def report(self, samples: Samples) -> str:
-        """Write a table with a row for each case and each side of the service."""
-        rows = [(case, own, sides) for case, sides in samples.items() for own in own_sides(sides)]
-        columns = [("", [_labeled(case, own) for case, own, _ in rows])]
+        """Write the title, the text, and a table with a row for each case and side."""
+        rows = [(case, side, sides) for case, sides in samples.items() for side in sides]
+        columns = [("", [_labeled(case, side) for case, side, _ in rows])]
         for title, name, unit in self.columns:
-            cells = [cell(sides, own, name, unit) for _, own, sides in rows]
+            cells = [cell(sides, side, name, unit) for _, side, sides in rows]
             if any(cells):
                 columns.append((title, cells))
         header = " | ".join(title for title, _ in columns)
         lines = zip(*(cells for _, cells in columns), strict=True)
-        return f"## {self.title}\n\n{self.text}\n\n{table(header, lines)}"
+        return document(f"## {self.title}", self.text, table(header, lines)).rstrip()
 
     def targets(self, samples: Samples) -> list[Target]:
         """Judge the worst case of each goal, for each side of the service."""
@@ -102,8 +98,8 @@ class Section(NamedTuple):
         return found
 
 
-def _labeled(what: str, own: str) -> str:
-    return what if own == "default" else f"{what}, {own}"
+def _labeled(what: str, side: str) -> str:
+    return what if side == "default" else f"{what}, {side}"
 
 
 def record(samples: Samples, case: str, side: str, **values: float | Sequence[Any]) -> None:
@@ -143,12 +139,16 @@ def _series(sides: Sides, own: str, name: str) -> list[float]:
 
 
 def cell(sides: Sides, own: str, name: str, unit: str, quartiles: bool = True) -> str:
-    """Write a figure, with the quartiles of its samples; or the counts of samples."""
+    """Write a figure, with the quartiles of its samples; or the counts of samples.
+
+    Ratios are those of the service only.
+    """
     first, *second = (_series(sides, own, part) for part in name.split(" / "))
-    if not first or not all(second):
+    if not first or not all(second) or (second and own in _BESIDE):
         return ""
     if unit == "count":
-        return counts(Counter(str(sample) for sample in first))
+        counted = Counter(first).most_common()
+        return ", ".join(f"{count} × `{sample}`" for sample, count in counted)
     scale, digits = _UNITS["×" if second else unit]
     middle = f"{figure(sides, own, name) * scale:,.{digits}f}"
     samples = [a / b for a, b in zip(first, *second, strict=True)] if second else first
@@ -157,24 +157,6 @@ def cell(sides: Sides, own: str, name: str, unit: str, quartiles: bool = True) -
         return f"**{middle} ×**" if second else f"{middle} {unit}"
     shown = f"**{middle}**" if second else middle
     return shown if low == high else f"{shown} ({low}–{high})"
-
-
-def megabytes(size: float) -> str:
-    """Write bytes as megabytes."""
-    return f"{size / MB:,.0f}"
-
-
-def percentiles(samples: Sequence[float]) -> dict[str, float]:
-    """Return p50, p95 and p99, or nothing of nothing."""
-    if not samples:
-        return {}
-    return {f"p{rank}": float(np.percentile(samples, rank)) for rank in (50, 95, 99)}
-
-
-def counts(numbers: Mapping[str, int]) -> str:
-    """Write how many there are of each, the most first."""
-    ordered = sorted(numbers.items(), key=lambda item: -item[1])
-    return ", ".join(f"{count} × `{name}`" for name, count in ordered)
 
 
 def table(header: str, rows: Iterable[Sequence[object]]) -> str:
@@ -190,29 +172,33 @@ def target_table(targets: Iterable[Target]) -> str:
     return table("what | wanted | measured | ", rows)
 
 
-def machine() -> Figures:
-    """Describe the machine by nothing that identifies it or its user."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    about = {
-        name.strip(): value.strip() for name, _, value in (row.partition(":") for row in lines)
-    }
-    avx512 = "with" if "avx512f" in about.get("flags", "").split() else "without"
-    return {
-        "processor": f"{about.get('model name', platform.machine())} {avx512} AVX-512",
+def document(*parts: str) -> str:
+    """Join the headings, paragraphs, tables and sections of a page."""
+    return "\n\n".join(parts) + "\n"
+
+
+def described() -> Figures:
+    """Return the date, and the machine by nothing that identifies it or its user."""
+    cpu = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*: (.+)", cpu, re.MULTILINE)
+    processor = model[1] if model else platform.machine()
+    machine = {
+        "processor": f"{processor} {'with' if 'avx512f' in cpu else 'without'} AVX-512",
         "cores": len(os.sched_getaffinity(0)),
         "busy_percent": psutil.cpu_percent(interval=2),
         "memory": psutil.virtual_memory().total,
         "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
     }
+    return {"date": datetime.now(UTC).date().isoformat(), "machine": machine}
 
 
 def about(machine: Figures) -> str:
     """Write the description of a machine."""
     return (
-        f"{machine['processor']}, {machine['cores']} cores "
-        f"({machine['busy_percent']:.0f} % busy before the run), {megabytes(machine['memory'])} "
-        f"MB, {machine['kernel']}, Python {machine['python']}"
+        f"{machine['processor']}, {machine['cores']} cores ({machine['busy_percent']:.0f} % busy "
+        f"before the run), {machine['memory'] / MB:,.0f} MB, {machine['kernel']}, "
+        f"Python {machine['python']}"
     )
 
 
@@ -223,28 +209,14 @@ def versions(names: Iterable[str], site_packages: str | None = None) -> dict[str
     return {name: installed[name] for name in names}
 
 
-def write_json(file: Path, results: Figures) -> None:
-    """Write every sample, and each list of samples on one line."""
+def write(folder: Path, name: str, results: Figures, page: str) -> None:
+    """Write every sample as JSON, each list on one line, and the page in Markdown."""
     text = json.dumps(results, indent=1)
     text = re.sub(r"\[[^][{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text + "\n")
-
-
-@contextmanager
-def two_panels(file: Path) -> Iterator[tuple[Axes, Axes]]:
-    """Save a plot of two panels as PNG when the block ends."""
-    matplotlib.rcParams.update(
-        {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
-    )
-    figure = Figure(figsize=(11, 4.2), dpi=130, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    yield left, right
-    for axes in (left, right):
-        axes.grid(axis="y", color="#dddddd")
-        axes.set_axisbelow(True)
-        axes.legend(frameon=False)
-    figure.savefig(file)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(text + "\n")
+    (folder / f"{name}.md").write_text(page)
+    say(f"written: {folder.name}/{name}.md")
 
 
 def say(sentence: str) -> None:

@@ -1,29 +1,37 @@
 """Start, ask and stop the service and rembg's server, each a process of its own on loopback.
 
-httpx encodes the requests and http.client sends them: a response of 8 MB takes http.client 6 ms to
-read and httpx 22 ms, on processors that the client shares with the server.
+tests/support launches them. httpx encodes the requests and http.client sends them: a response of
+8 MB takes http.client 6 ms to read and httpx 22 ms, on processors that the client shares with the
+server.
 """
 
 import asyncio
 import http.client
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
-from bench.images import make_images, sources
+from bench.images import make_images
 from pipeline.weights.fetch import find_weights
 from tests.support import serving
 from tests.support.cgroup import Cgroup
 from tests.support.environment import ROOT
-from tests.support.faults import FaultySource, faulty_source_in_a_thread
+from tests.support.faults import FaultySource, faulty_source_in_a_thread, sends, with_length
+
+# The servers that are compared, with the options of an upload: rembg, and the service with its
+# defaults and with the edges that rembg has.
+SIDES: dict[str, dict[str, str]] = {"rembg": {}, "default": {}, "edges=raw": {"edges": "raw"}}
+OWN_SIDES = {side: options for side, options in SIDES.items() if side != "rembg"}
 
 # The virtual environment of rembg's server, which `make bench` installs: it pins another uvicorn
 # than BentoML accepts.
@@ -36,34 +44,8 @@ LOADED = {"BGR_MAX_WAITING": "32", "BGR_DEADLINE": "120"}
 # Seconds that the slow source waits before it responds.
 SOURCE_WAITS = 0.3
 
-
-class Burst(NamedTuple):
-    """The responses to many requests, in their order, and the seconds that all took together."""
-
-    seconds: float
-    responses: list[httpx.Response]
-
-
-def send(request: httpx.Request) -> httpx.Response:
-    """Send a request on a connection of its own. The status is 0 if the connection breaks.
-
-    `elapsed` is from before the connection until the last byte is read.
-    """
-    body, url = request.read(), request.url
-    started = time.perf_counter()
-    connection = http.client.HTTPConnection(url.host, url.port, timeout=_TIMEOUT)
-    try:
-        connection.request(request.method, url.path, body, dict(request.headers))
-        raw = connection.getresponse()
-        content = raw.read()
-        seconds, status, headers = time.perf_counter() - started, raw.status, raw.getheaders()
-    except (OSError, http.client.HTTPException):
-        seconds, status, headers, content = time.perf_counter() - started, 0, [], b""
-    finally:
-        connection.close()
-    response = httpx.Response(status, headers=headers, content=content, request=request)
-    response.elapsed = timedelta(seconds=seconds)
-    return response
+# The seconds that many requests took together, and their responses, in their order.
+Burst = tuple[float, list[httpx.Response]]
 
 
 def send_all(requests: Sequence[Callable[[], httpx.Response]], concurrency: int) -> Burst:
@@ -71,19 +53,18 @@ def send_all(requests: Sequence[Callable[[], httpx.Response]], concurrency: int)
     started = time.perf_counter()
     with ThreadPoolExecutor(concurrency) as pool:
         responses = list(pool.map(lambda request: request(), requests))
-    return Burst(time.perf_counter() - started, responses)
+    return time.perf_counter() - started, responses
 
 
 class Api(NamedTuple):
-    """The paths of a server, and the form that uploads an image to it."""
+    """The paths of a server, and the form that uploads an image to it: the service's."""
 
-    ready_path: str
-    upload_path: str
-    file_field: str
-    form: dict[str, str]
+    ready_path: str = "/readyz"
+    upload_path: str = serving.UPLOAD
+    file_field: str = "image"
+    form: Mapping[str, str] = {}
 
 
-_SERVICE_API = Api("/readyz", "/remove-background/upload", "image", {})
 _REMBG_API = Api("/api", "/api/remove", "file", {"model": "u2netp"})
 
 
@@ -91,18 +72,40 @@ _REMBG_API = Api("/api", "/api/remove", "file", {"model": "u2netp"})
 class Server:
     """A running server, and how to ask it."""
 
+    running: serving.Server
     api: Api
-    process: serving.Server
 
     @property
     def pid(self) -> int:
         """The id of the process whose tree serves."""
-        return self.process.process.pid
+        return self.running.process.pid
+
+    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Send a request on a connection of its own. The status is 0 if the connection breaks.
+
+        `arguments` are httpx's. `elapsed` is from before the connection until the last byte is
+        read.
+        """
+        request = httpx.Request(method, self.running.url + path, **arguments)
+        body, headers = request.read(), dict(request.headers)
+        started = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", self.running.port, timeout=_TIMEOUT)
+        with closing(connection):
+            try:
+                connection.request(method, path, body, headers)
+                raw = connection.getresponse()
+                status, content, received = raw.status, raw.read(), raw.getheaders()
+            except (OSError, http.client.HTTPException):
+                status, content, received = 0, b"", []
+            seconds = time.perf_counter() - started
+        response = httpx.Response(status, headers=received, content=content, request=request)
+        response.elapsed = timedelta(seconds=seconds)
+        return response
 
     def upload(self, image: bytes, **options: str) -> httpx.Response:
         """Upload an image."""
-        url, form = self.process.url + self.api.upload_path, {**self.api.form, **options}
-        return send(httpx.Request("POST", url, files={self.api.file_field: image}, data=form))
+        files, form = {self.api.file_field: image}, {**self.api.form, **options}
+        return self.send("POST", self.api.upload_path, files=files, data=form)
 
     def upload_all(self, images: Sequence[bytes], **options: str) -> Burst:
         """Upload all images at once."""
@@ -111,29 +114,22 @@ class Server:
 
     def fetch(self, image_url: str, **options: str) -> httpx.Response:
         """Send the URL of an image, to the service only."""
-        body = {"image_url": image_url, **options}
-        return send(httpx.Request("POST", self.process.url + serving.URL, json=body))
+        return self.send("POST", serving.URL, json={"image_url": image_url, **options})
 
     def wait_until_ready(self) -> float:
-        """Return the seconds from the start to the first 200. Raises TimeoutError without one."""
-        request = httpx.Request("GET", self.process.url + self.api.ready_path)
-        while (seconds := time.perf_counter() - self.process.started) < _START_LIMIT:
-            if send(request).status_code == 200:
-                return time.perf_counter() - self.process.started
-            if self.process.process.poll() is not None:
-                break
+        """Return the seconds from the start to the first 200. Raise AssertionError without one."""
+        process = self.running.process
+        while self.send("GET", self.api.ready_path).status_code != 200:
+            seconds = time.perf_counter() - self.running.started
+            if seconds > _START_LIMIT or process.poll() is not None:
+                serving.wait_until_ready(self.running, 0, self.api.ready_path)  # raises
             time.sleep(_POLL_INTERVAL)
-        log = self.process.log.read_text() + self.process.log.with_suffix(".err").read_text()
-        raise TimeoutError(f"{self.process.url} is not ready after {seconds:.0f} s:\n{log[-3000:]}")
-
-
-# Starts a server, waits until it is ready unless told not to, and stops it.
-Launch = Callable[..., AbstractContextManager[Server]]
+        return time.perf_counter() - self.running.started
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What each section measures with. If `quick`, sections repeat little."""
+    """What is measured with. If `quick`, sections repeat little."""
 
     images: dict[str, bytes]
     source: FaultySource
@@ -143,36 +139,34 @@ class Stage:
         """Return how often to repeat."""
         return quick if self.quick else full
 
-    def service(
-        self, settings: Mapping[str, str] = {}, cgroup: Cgroup | None = None, wait: bool = True
-    ) -> AbstractContextManager[Server]:
-        """Launch the service, which may fetch from `source`."""
-        port = serving.free_port()
-        line = serving.command(".", port)
-        if cgroup is not None:
-            line = cgroup.entering(line)
-        allowed = {"BGR_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{self.source.port}"}
-        return _launched(_SERVICE_API, line, port, serving.environment(**allowed, **settings), wait)
+    @contextmanager
+    def launch(
+        self,
+        side: str = "default",
+        settings: Mapping[str, str] = {},
+        cgroup: Cgroup | None = None,
+        wait: bool = True,
+    ) -> Iterator[Server]:
+        """Run rembg's server, or the service, which may fetch from `source`, for any other side.
 
-    def rembg(
-        self, settings: Mapping[str, str] = {}, wait: bool = True
-    ) -> AbstractContextManager[Server]:
-        """Launch rembg's server. `true` stands in for the browser that it opens."""
-        port = serving.free_port()
-        line = [f"{REMBG}/bin/rembg", "s", "--no-ui", "--host", "127.0.0.1", "--port", str(port)]
-        variables = {**os.environ, "U2NET_HOME": rembg_home(), "BROWSER": "true", **settings}
-        return _launched(_REMBG_API, line, port, variables, wait)
-
-
-@contextmanager
-def _launched(
-    api: Api, line: list[str], port: int, variables: Mapping[str, str], wait: bool
-) -> Iterator[Server]:
-    with serving.running(line, port, variables) as process:
-        server = Server(api, process)
-        if wait:
-            server.wait_until_ready()
-        yield server
+        `settings` are environment variables. Wait until the server is ready unless told not to.
+        """
+        if side == "rembg":
+            port = serving.free_port()
+            line = f"{REMBG}/bin/rembg s --no-ui --host 127.0.0.1 --port {port}".split()
+            # `true` stands in for the browser that it opens.
+            variables = {**os.environ, "U2NET_HOME": rembg_home(), "BROWSER": "true", **settings}
+            launching, api = serving.running(line, port, variables), _REMBG_API
+        else:
+            allowed = {"BGR_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{self.source.port}"}
+            prefix = cgroup.entering([]) if cgroup else []
+            launching = serving.launch(prefix=prefix, settings={**allowed, **settings})
+            api = Api()
+        with launching as running:
+            server = Server(running, api)
+            if wait:
+                server.wait_until_ready()
+            yield server
 
 
 def rembg_home() -> str:
@@ -191,10 +185,11 @@ def rembg_packages() -> str:
 
 
 @contextmanager
-def set_up(quick: bool) -> Iterator[Stage]:
-    """Make the images and serve them."""
+def set_up(quick: bool = False) -> Iterator[Stage]:
+    """Make the images and serve them. SIGTERM then stops the servers too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: stopped"))
     images = make_images()
-    faults = sources(images)
+    faults = {name: sends(with_length(b"%d" % len(file), file)) for name, file in images.items()}
 
     async def slow(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(SOURCE_WAITS)

@@ -15,7 +15,8 @@
      ↓      image/    encode.py
     bytes             PNG, WebP or JPEG
 
-`remove_background.py` composes the steps from decoding to encoding in one function. `options.py`
+`remove_background.py` composes the steps from decoding to encoding in one function. `engine.py`
+has the models and threads that images are processed with, one at a time or two. `options.py`
 holds what a client may ask for, `errors.py` what can go wrong, `request_timer.py` the deadline.
 `weights/` prepares the model before the first start.
 

@@ -15,9 +15,14 @@ from pipeline.shared_lock import SharedLock
 
 T = TypeVar("T")
 
-# Work that needs more memory than this does not share the process with another image, nor with the
-# model's activations (93 MB per inference): they are freed first, which costs the next inference
-# 12 ms (30 ms without huge pages). 30 MB is a JPEG of 7.5 megapixels, or a WebP response of 1.2.
+# Work that needs more memory than this does not share the process with another image: 12 MB is a
+# JPEG of 3 megapixels. Sixteen such images at once take 400 MB at the peak; with 30 MB instead of
+# 12, images of 7 megapixels would take 493 MB.
+SHARED_BYTES = 12_000_000
+
+# Work that needs more memory than this does not share the process with the model's activations
+# (79 MB per inference): they are freed first, which costs the next inference 12 ms (30 ms without
+# huge pages). 30 MB is a JPEG of 7.5 megapixels, or a WebP response of 1.2.
 LARGE_BYTES = 30_000_000
 
 
@@ -33,7 +38,7 @@ class Slot:
         strips: Strips = SERIAL,
         take_all: Callable[[], "Slot"] | None = None,
     ) -> None:
-        """Process with these; a large image with what `take_all` returns, if it is given."""
+        """Process with these; with what `take_all` returns if the image may not share."""
         self.segmenter = segmenter
         self.strips = strips
         self.is_large = False
@@ -42,13 +47,14 @@ class Slot:
     def claim(self, needed: int) -> Strips:
         """Prepare for work that needs `needed` bytes at its peak. Returns its threads.
 
-        Large work waits for the image beside it, gets all processors and frees the activations.
+        Work over SHARED_BYTES waits for the image beside it, and gets all processors.
         """
-        self.is_large = needed > LARGE_BYTES
-        if self.is_large:
-            if self._take_all is not None:
-                whole = self._take_all()
-                self.segmenter, self.strips = whole.segmenter, whole.strips
+        self.is_large = must_release = needed > LARGE_BYTES
+        if needed > SHARED_BYTES and self._take_all is not None:
+            whole, self._take_all = self._take_all(), None
+            self.segmenter, self.strips = whole.segmenter, whole.strips
+            must_release = True  # the activations of two inferences
+        if must_release:
             self.segmenter.release_memory()
         return self.strips
 
@@ -65,8 +71,8 @@ class Engine:
     def run(self, work: Callable[[Slot], T], is_shared: bool) -> T:
         """Call `work(slot)` with all processors, or with half of them if `is_shared`.
 
-        Two threads may call this at the same time, both with `is_shared`. A large image then waits
-        for the other one, and the next image waits for the large one.
+        Two threads may call this at the same time, both with `is_shared`. An image that needs more
+        than SHARED_BYTES then waits for the other one, and the next image waits for it.
         """
         if not is_shared or self._half is None:
             return work(Slot(self._whole.segmenter, self._whole.strips))

@@ -5,7 +5,7 @@
     end_reasons.py      why a request may end early: response, log line and metric of each reason
     request_body.py     reads the body within limits, then detects that the client disconnects
     response_sender.py  sends the response in parts, replaces BentoML's bare errors
-    admission.py        the queue, the single-worker executor, draining
+    admission.py        the queue, the executor, draining
     memory_budget.py    bounds the bytes of sources and responses
     api_keys.py         checks API keys
     parsing.py          request body -> image or URL, and options

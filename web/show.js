@@ -103,15 +103,20 @@ function showFrame(image, compared) {
     $("result").alt = `The result: ${name}`;
     const cropped = compared && fields.crop !== "false";
     const margin = Number(fields.margin ?? DEFAULTS.margin);
-    place($("result"), {
-      left: cropped ? Math.max(0, box.left - margin) : 0,
-      top: cropped ? Math.max(0, box.top - margin) : 0,
-      width,
-      height,
-    });
+    place($("result"), cropped ? grown(box, margin, frame) : { left: 0, top: 0, ...frame });
     place($("box"), box);
   }
   showSplit(compared ? $("split").value : 100);
+}
+
+// Returns a box with a margin, clipped to the image. The result may be scaled, so its own size does
+// not tell.
+function grown(box, margin, frame) {
+  const left = Math.max(0, box.left - margin);
+  const top = Math.max(0, box.top - margin);
+  const right = Math.min(frame.width, box.left + box.width + margin);
+  const bottom = Math.min(frame.height, box.top + box.height + margin);
+  return { left, top, width: right - left, height: bottom - top };
 }
 
 function showSplit(percent) {

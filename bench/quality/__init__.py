@@ -1,9 +1,1 @@
-"""Cutouts against true mattes, beside rembg's: `python -m bench.quality [FOLDER ...]`.
-
-ground_truth.py   the images and their true mattes
-methods.py        what is compared: the service's pipeline, and rembg in each of its ways
-scores.py         how far an alpha, and the colors under it, are from the truth
-report.py         targets and tables
-sheet.py          crops side by side
-constants.py      how sensitive the refined edges are to their constants
-"""
+"""Cutouts against true mattes: `python -m bench.quality`; bench/__init__.py lists its files."""

@@ -4,21 +4,19 @@ Writes quality.json, quality.md and quality.png.
 """
 
 import argparse
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 from PIL import Image
 from pymatting import estimate_foreground_ml
 from scipy.stats import spearmanr
 
-from bench.quality.ground_truth import samples, sets
-from bench.quality.methods import REMBG, SERVICE, cutout, methods
-from bench.quality.report import report
+from bench.quality.methods import Sample, cutout, methods, sets
+from bench.quality.report import REMBG, SERVICE, report
 from bench.quality.scores import score
 from bench.quality.sheet import row, sheet
-from bench.report import RESULTS, Figures, say, write_json
+from bench.report import RESULTS, Figures, Samples, described, record, say, write
 from pipeline.options import Options
 
 _SHOWN = (SERVICE, REMBG, f"{REMBG}, decontaminate")
@@ -26,51 +24,48 @@ _SHOWN = (SERVICE, REMBG, f"{REMBG}, decontaminate")
 
 def main() -> None:
     """Score every image of every set with every method."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.quality", description="Cutouts against true mattes, beside rembg's."
-    )
-    parser.add_argument(
-        "folders",
-        nargs="*",
-        type=Path,
-        help="sets, or folders of sets (default: people, products and soft_alpha of TEST_DATA)",
-    )
-    parser.add_argument(
-        "--results", type=Path, default=RESULTS, help="folder (default bench/results)"
-    )
+    parser = argparse.ArgumentParser("python -m bench.quality", description=__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, help="sets, or folders of sets")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
     options = parser.parse_args()
-    results: Figures = {"date": datetime.now(UTC).date().isoformat(), "sets": {}, "means": {}}
-    rows: list[Image.Image] = []
-    confidences: list[float] = []
-    overlaps: list[float] = []
+    results, rows = _measure(sets(options.folders))
+    write(options.results, "quality", results, report(results))
+    sheet(rows).quantize(256).save(options.results / "quality.png", optimize=True)
+
+
+def _measure(found: dict[str, list[Sample]]) -> tuple[Figures, list[Image.Image]]:
+    """Return the results, and a row of the contact sheet for each image."""
+    means, confidences, overlaps, rows = {}, [], [], []
     by_name = methods()
-    for name, folder in sets(options.folders).items():
-        scores: dict[str, list[dict[str, float]]] = {method: [] for method in by_name}
-        pixels = []
-        for file, image, truth in samples(folder):
-            foreground = estimate_foreground_ml(np.asarray(image) / 255, truth)
-            cutouts = {method: cut(image).convert("RGBA") for method, cut in by_name.items()}
+    for name, samples in found.items():
+        scores: Samples = {}
+        for sample in samples:
+            colors = estimate_foreground_ml(np.asarray(sample.image) / 255, sample.truth)
+            cutouts = {method: cut(sample.image).convert("RGBA") for method, cut in by_name.items()}
             for method, one in cutouts.items():
-                whole = np.asarray(one) / 255
-                found = score(whole[..., 3], whole[..., :3], truth, foreground)
-                scores[method].append(asdict(found))
-            confidence = cutout(image, Options()).confidence
+                pixels = np.asarray(one) / 255
+                record(scores, name, method, **score(pixels, sample.truth, colors))
+            confidence = cutout(sample.image, Options()).confidence
             assert confidence is not None
             confidences.append(confidence)
-            overlaps.append(scores[SERVICE][-1]["iou"])
-            rows.append(row(file, image, truth, {method: cutouts[method] for method in _SHOWN}))
-            pixels.append(image.width * image.height / 1e6)
-            say(f"quality: {name}/{file}: IoU {overlaps[-1]:.3f}")
-        results["sets"][name] = {"images": len(pixels), "megapixels": float(np.mean(pixels))}
-        results["means"][name] = {
-            method: {key: float(np.mean([one[key] for one in of])) for key in of[0]}
-            for method, of in scores.items()
+            rows.append(row(sample, {method: cutouts[method] for method in _SHOWN}))
+            overlap = scores[name][SERVICE]["iou"][-1]
+            overlaps.append(overlap)
+            say(f"quality: {name}/{sample.name}: IoU {overlap:.3f}")
+        means[name] = {
+            method: {key: mean(values) for key, values in of.items()}
+            for method, of in scores[name].items()
         }
     correlation = float(spearmanr(confidences, overlaps).statistic)
-    results["confidence"] = {"correlation": correlation, "of": confidences, "iou": overlaps}
-    write_json(options.results / "quality.json", results)
-    (options.results / "quality.md").write_text(report(results))
-    sheet(rows).quantize(256).save(options.results / "quality.png", optimize=True)
+    about = {
+        name: {
+            "images": len(samples),
+            "megapixels": mean(np.prod(sample.image.size) / 1e6 for sample in samples),
+        }
+        for name, samples in found.items()
+    }
+    agreement = {"correlation": correlation, "of": confidences, "iou": overlaps}
+    return described() | {"sets": about, "means": means, "confidence": agreement}, rows
 
 
 if __name__ == "__main__":

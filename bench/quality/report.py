@@ -1,7 +1,8 @@
 """The targets and tables of a run."""
 
-from bench.quality.methods import REMBG, SERVICE
-from bench.report import Figures, Target, judge, table, target_table
+from bench.report import Figures, Target, document, judge, table, target_table
+
+SERVICE, REMBG = "service", "rembg"
 
 _TITLES = {
     "mae": "MAE ↓",
@@ -54,4 +55,4 @@ def report(results: Figures) -> str:
             f"## {name}: {about['images']} images of {about['megapixels']:.1f} megapixels",
             table(" | ".join(("", *_TITLES.values())), rows),
         ]
-    return "\n\n".join(parts) + "\n"
+    return document(*parts)

@@ -1,15 +1,11 @@
-"""How far an alpha, and the colors under it, are from the truth.
-
-Alphas are float (height, width), colors float (height, width, 3), both 0 to 1.
-"""
-
-from dataclasses import dataclass
+"""How far an alpha, and the colors under it, are from the truth."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 Array = NDArray[np.floating]
+Region = NDArray[np.bool_]
 
 _BOUNDARY_PIXELS = 2  # as far apart two boundaries may be and still agree
 # Fringes are visible within so many pixels of the true boundary, and wherever the truth is soft.
@@ -19,71 +15,60 @@ _GRADIENT_SIGMA = 1.4
 _BACKDROPS = np.array([(1, 1, 1), (0, 0, 0), (0, 1, 0)])  # white, black, green
 
 
-@dataclass(frozen=True)
-class Scores:
-    """The scores of a cutout.
+def score(cutout: Array, truth: Array, foreground: Array) -> dict[str, float]:
+    """Compare a cutout, float (height, width, 4), with the true alpha and the true colors.
 
-    `mae`: mean absolute error of alpha. `iou`: intersection over union of alpha ≥ 0.5. `boundary`:
-    F-measure of its boundary within 2 pixels. `sad`: sum of absolute differences, in thousands.
-    `gradient`: error of alpha's gradient (Rhemann et al.), in thousands. `composite`: mean absolute
-    color error near the true edge over white, black and green. `fringe`: mean absolute error of the
-    cutout's own colors there, weighted by its alpha.
+    `truth` is float (height, width), `foreground` float (height, width, 3); all are 0 to 1. Return:
+
+    - `mae`: mean absolute error of alpha
+    - `iou`: intersection over union of alpha ≥ 0.5
+    - `boundary`: F-measure of its boundary within 2 pixels
+    - `sad`: sum of absolute differences, in thousands
+    - `gradient`: error of alpha's gradient (Rhemann et al.), in thousands
+    - `composite`: mean absolute color error near the true edge over white, black and green
+    - `fringe`: mean absolute error of the cutout's own colors there, weighted by its alpha
     """
-
-    mae: float
-    iou: float
-    boundary: float
-    sad: float
-    gradient: float
-    composite: float
-    fringe: float
-
-
-def score(alpha: Array, colors: Array, truth: Array, foreground: Array) -> Scores:
-    """Compare a cutout with the true alpha and the foreground's true colors."""
+    colors, alpha = cutout[..., :3], cutout[..., 3]
     difference, band = np.abs(alpha - truth), _band(truth)
     own, true = colors * alpha[..., np.newaxis], foreground * truth[..., np.newaxis]
     uncovered = (truth - alpha)[..., np.newaxis]
     composites = [np.abs(own - true + uncovered * backdrop)[band].mean() for backdrop in _BACKDROPS]
-    return Scores(
-        mae=float(difference.mean()),
-        iou=_iou(alpha >= 0.5, truth >= 0.5),
-        boundary=_boundary_f(alpha >= 0.5, truth >= 0.5),
-        sad=float(difference.sum()) / 1000,
-        gradient=float(((_gradient(alpha) - _gradient(truth)) ** 2).sum()) / 1000,
-        composite=float(np.mean(composites)),
-        fringe=float((np.abs(colors - foreground) * alpha[..., np.newaxis])[band].mean()),
-    )
+    found, right = alpha >= 0.5, truth >= 0.5
+    scores = {
+        "mae": difference.mean(),
+        "iou": (found & right).sum() / max(1, (found | right).sum()),
+        "boundary": _boundary_f(_boundary(found), _boundary(right)),
+        "sad": difference.sum() / 1000,
+        "gradient": ((_gradient(alpha) - _gradient(truth)) ** 2).sum() / 1000,
+        "composite": np.mean(composites),
+        "fringe": (np.abs(colors - foreground) * alpha[..., np.newaxis])[band].mean(),
+    }
+    return {name: float(value) for name, value in scores.items()}
 
 
-def _iou(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
-    return float((found & true).sum() / max(1, (found | true).sum()))
-
-
-def _boundary(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    boundary: NDArray[np.bool_] = region ^ ndimage.binary_erosion(region, border_value=1)
+def _boundary(region: Region) -> Region:
+    boundary: Region = region ^ ndimage.binary_erosion(region, border_value=1)
     return boundary
 
 
-def _boundary_f(found: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
-    found, true = _boundary(found), _boundary(true)
+def _near(boundary: Region, pixels: int) -> Region:
+    near: Region = ndimage.distance_transform_edt(~boundary) <= pixels
+    return near
+
+
+def _boundary_f(found: Region, true: Region) -> float:
     if not found.any() or not true.any():
         return 0.0
-    precision = (ndimage.distance_transform_edt(~true)[found] <= _BOUNDARY_PIXELS).mean()
-    recall = (ndimage.distance_transform_edt(~found)[true] <= _BOUNDARY_PIXELS).mean()
+    precision = _near(true, _BOUNDARY_PIXELS)[found].mean()
+    recall = _near(found, _BOUNDARY_PIXELS)[true].mean()
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 
-def _band(truth: Array) -> NDArray[np.bool_]:
-    near: NDArray[np.bool_] = (
-        ndimage.distance_transform_edt(~_boundary(truth >= 0.5)) <= _BAND_PIXELS
-    )
-    return near | ((truth > _SOFT[0]) & (truth < _SOFT[1]))
+def _band(truth: Array) -> Region:
+    soft: Region = (truth > _SOFT[0]) & (truth < _SOFT[1])
+    return soft | _near(_boundary(truth >= 0.5), _BAND_PIXELS)
 
 
 def _gradient(alpha: Array) -> Array:
-    across, down = (
-        ndimage.gaussian_filter(alpha, _GRADIENT_SIGMA, order=order) for order in ((0, 1), (1, 0))
-    )
-    magnitude: Array = np.hypot(across, down)
+    magnitude: Array = ndimage.gaussian_gradient_magnitude(alpha, _GRADIENT_SIGMA)
     return magnitude

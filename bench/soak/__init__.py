@@ -1,8 +1,1 @@
-"""`python -m bench.soak`: good and bad traffic, and whether the service stays right and flat.
-
-    traffic.py   every kind of request, and which codes are right for it
-    clients.py   send them: steady clients, bursts, a kept connection, a rest after each minute
-    report.py    targets, tables and plot
-
-The faulty sources and the mutated files are those of the tests.
-"""
+"""Good and bad traffic for a while: `python -m bench.soak`; bench/__init__.py lists its files."""

@@ -1,22 +1,25 @@
 """Send the traffic: eight steady clients, bursts, a kept connection, a rest after each minute."""
 
 import asyncio
+import http.client
 import io
+import math
 import time
 import zlib
+from dataclasses import replace
+from random import Random
 
 import httpx
 import numpy as np
 from PIL import Image
 
-from bench.images import MADE_FROM, make_images, sources
-from bench.report import Figures, Samples, percentiles, record, say
-from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Random, Request, Traffic
+from bench.images import MADE_FROM
+from bench.report import Figures, Samples, record, say
+from bench.servers import Server, set_up
+from bench.soak.traffic import BROKEN_OFF, LEFT, LOST, Request, Traffic
 from serving.responses import STATUSES
 from tests.support.environment import DATA
-from tests.support.faults import faulty_source
 from tests.support.process_memory import settled_pss, watching
-from tests.support.serving import serve
 
 # The codes of responses that are wrong in themselves: a 200 whose image is not whole or not of the
 # size in its headers, one whose bytes are not those that the same request got before, and a
@@ -26,14 +29,15 @@ BROKEN_IMAGE, OTHER_BYTES, UNDOCUMENTED = "broken_image", "other_bytes", "undocu
 # Half of what the service admits by default: outside of bursts, none may be told that it is busy.
 _CLIENTS = 8
 _MINUTE = 60.0
-_BETWEEN_BURSTS = (5.0, 15.0)
+# Requests at once, half as many again as the service admits; and the seconds between.
+_BURST, _BETWEEN_BURSTS = 24, (5.0, 15.0)
 # The requests per second of the client that keeps its connection.
 _KEPT_PER_SECOND = 4
 # Seconds without a byte: far beyond the service's own deadline.
 _TIMEOUT = 60.0
 
 _STATUSES = {error.code: status for error, status in STATUSES.items()}
-_KEPT = Request("kept connection", "/health", frozenset({"ok"}), "/health", method="GET")
+_KEPT = Request("kept connection", "/health", "ok", "/health", method="GET")
 
 
 class Client:
@@ -94,114 +98,110 @@ def _is_whole(image: bytes, size: tuple[int, int]) -> bool:
         return False
 
 
-async def soak(minutes: int, seed: int) -> Figures:
+def soak(minutes: int, seed: int) -> Figures:
     """Serve, send traffic for so many minutes, and return what came of it."""
-    images = make_images()
-    async with faulty_source(sources(images)) as source:
-        with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as service:
-            client, process = Client(service.url), service.process.pid
-            traffic = Traffic(images, DATA / "corpus", source.url)
-            drive = _Drive(client, service.port, traffic, seed)
-            async with client.http:
-                await drive.rest("0", process)
-                for minute in map(str, range(1, minutes + 1)):
-                    with watching(process) as watch:
-                        await drive.run(minute)
-                    record(drive.by_minute, minute, "default", peak=watch.peak)
-                    await drive.rest(minute, process)
-                    say(f"minute {minute} of {minutes}: {len(drive.wrong)} wrong")
-            log = service.log.read_text(errors="replace").splitlines()
+    with set_up() as stage, stage.launch() as service:
+        traffic = Traffic(stage.images, DATA / "corpus", stage.source.url)
+        drive = _Drive(service, traffic, seed)
+        asyncio.run(drive.run(minutes))
+        log = service.running.log.read_text(errors="replace").splitlines()
+    errors = [line for line in log if '"level": "error"' in line]
+    about = {"minutes": minutes, "seed": seed, "images": MADE_FROM, "errors": errors}
     for samples in (drive.by_minute, drive.by_kind):
         for case, sides in samples.items():
-            record(samples, case, "default", **percentiles(sides["default"].pop("seconds", [])))
-    return {
-        "minutes": minutes,
-        "seed": seed,
-        "images": MADE_FROM,
-        "errors": [line for line in log if '"level": "error"' in line],
-        "wrong": drive.wrong,
-        "by_minute": drive.by_minute,
-        "by_kind": drive.by_kind,
-    }
+            if seconds := sides["default"].pop("seconds", []):
+                ranks = {f"p{rank}": float(np.percentile(seconds, rank)) for rank in (50, 95, 99)}
+                record(samples, case, "default", **ranks)
+    return about | {"wrong": drive.wrong, "by_minute": drive.by_minute, "by_kind": drive.by_kind}
 
 
 class _Drive:
     """The clients, and what came of their requests."""
 
-    def __init__(self, client: Client, port: int, traffic: Traffic, seed: int) -> None:
+    def __init__(self, service: Server, traffic: Traffic, seed: int) -> None:
         self.by_minute: Samples = {}
         self.by_kind: Samples = {}
         self.wrong: list[Figures] = []
-        self._client, self._port, self._traffic = client, port, traffic
-        self._randoms = [np.random.default_rng([seed, number]) for number in range(_CLIENTS)]
-        self._bursting = np.random.default_rng([seed, _CLIENTS])
-        self._last_burst_ended = -float("inf")
+        self._service, self._traffic = service, traffic
+        self._client = Client(service.running.url)
+        self._randoms = [Random(f"{seed} {number}") for number in range(_CLIENTS + 1)]
+        self._minute, self._until, self._last_burst_ended = "0", 0.0, 0.0
 
-    async def run(self, minute: str) -> None:
-        """Send a minute of traffic, and wait for its last responses."""
-        until = time.monotonic() + _MINUTE
-        async with asyncio.TaskGroup() as group:
-            for random in self._randoms:
-                group.create_task(self._send_steadily(random, minute, until))
-            group.create_task(self._send_bursts(minute, until))
-            group.create_task(self._keep_connection(minute, until))
+    async def run(self, minutes: int) -> None:
+        """Send traffic for so many minutes, and rest before the first and after each."""
+        async with self._client.http:
+            await self._rest()
+            for minute in range(1, minutes + 1):
+                self._minute, self._until = str(minute), time.monotonic() + _MINUTE
+                with watching(self._service.pid) as watch:
+                    # Until the last response.
+                    async with asyncio.TaskGroup() as group:
+                        for random in self._randoms[1:]:
+                            group.create_task(self._send_steadily(random))
+                        group.create_task(self._send_bursts(self._randoms[0]))
+                        group.create_task(asyncio.to_thread(self._keep_connection))
+                record(self.by_minute, self._minute, "default", peak=watch.peak)
+                await self._rest()
+                say(f"minute {minute} of {minutes}: {len(self.wrong)} wrong")
 
-    async def rest(self, minute: str, process: int) -> None:
-        """Record the memory at rest, in a state that can be compared."""
-        for request in self._traffic.settling():
-            await self._client.send(request)
-        rest = await asyncio.to_thread(settled_pss, process)
-        record(self.by_minute, minute, "default", rest=rest)
+    async def _rest(self) -> None:
+        """Record the memory at rest, in the same state whatever came before.
 
-    async def _send_steadily(self, random: Random, minute: str, until: float) -> None:
-        while time.monotonic() < until:
-            await self._send(self._traffic.draw(random), minute)
+        Before a large image the service frees what it keeps for the next one, some tens of
+        megabytes that depend on the last images. A small one takes the inference's share again.
+        """
+        for name in ("24-plain", "0.24-plain"):
+            await self._client.send(self._traffic.image(name))
+        rest = await asyncio.to_thread(settled_pss, self._service.pid)
+        record(self.by_minute, self._minute, "default", rest=rest)
 
-    async def _send_bursts(self, minute: str, until: float) -> None:
-        while time.monotonic() + (pause := self._bursting.uniform(*_BETWEEN_BURSTS)) <= until:
+    async def _send_steadily(self, random: Random) -> None:
+        while time.monotonic() < self._until:
+            await self._send(self._traffic.draw(random))
+
+    async def _send_bursts(self, random: Random) -> None:
+        while time.monotonic() + (pause := random.uniform(*_BETWEEN_BURSTS)) <= self._until:
             await asyncio.sleep(pause)
-            self._last_burst_ended = float("inf")
-            requests = self._traffic.burst(self._bursting)
-            await asyncio.gather(*(self._send(request, minute) for request in requests))
+            self._last_burst_ended = math.inf
+            images = (self._traffic.image("0.67-plain", by_url=i % 2 == 0) for i in range(_BURST))
+            burst = (replace(image, kind=f"burst of {_BURST}") for image in images)
+            await asyncio.gather(*map(self._send, burst))
             self._last_burst_ended = time.monotonic()
 
-    async def _keep_connection(self, minute: str, until: float) -> None:
+    def _keep_connection(self) -> None:
         """Ask for /health on one connection, and open another only if it is lost.
 
         The rest between two minutes is longer than the service keeps an idle connection.
         """
-        connection = None
-        while time.monotonic() < until:
-            started = time.monotonic()
+        port = self._service.running.port
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+        while time.monotonic() < self._until:
+            started, code = time.monotonic(), LOST
             try:
-                connection = connection or await asyncio.open_connection("127.0.0.1", self._port)
-                code = await _ask_health(*connection)
-            except (OSError, asyncio.IncompleteReadError):
-                connection, code = None, LOST
-            self._note(_KEPT, minute, code, started)
-            await asyncio.sleep(1 / _KEPT_PER_SECOND)
-        if connection is not None:
-            connection[1].close()
+                connection.request("GET", "/health")
+                response = connection.getresponse()
+                response.read()
+                is_kept = response.status == 200 and not response.will_close
+                code = "ok" if is_kept else UNDOCUMENTED
+            except (OSError, http.client.HTTPException):
+                connection.close()
+            self._note(_KEPT, code, started)
+            time.sleep(1 / _KEPT_PER_SECOND)
+        connection.close()
 
-    async def _send(self, request: Request, minute: str) -> None:
+    async def _send(self, request: Request) -> None:
         started = time.monotonic()
-        self._note(request, minute, await self._client.send(request), started)
+        self._note(request, await self._client.send(request), started)
 
-    def _note(self, request: Request, minute: str, code: str, started: float) -> None:
+    def _note(self, request: Request, code: str, started: float) -> None:
         seconds, kind = time.monotonic() - started, request.kind
         record(self.by_kind, kind, "default", code=[code])
         if code not in ("busy", LEFT):
             record(self.by_kind, kind, "default", seconds=seconds)
         if code == "ok" and " MP " in kind:
-            record(self.by_minute, minute, "default", seconds=seconds)
+            record(self.by_minute, self._minute, "default", seconds=seconds)
         # Requests that overlap with a burst may be told that the service is busy.
-        if code not in request.right and (code != "busy" or self._last_burst_ended < started):
-            outcome = {"minute": minute, "kind": kind, "what": request.what, "code": code}
-            self.wrong.append({**outcome, "right": sorted(request.right)})
-
-
-async def _ask_health(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
-    writer.write(b"GET /health HTTP/1.1\r\nHost: service\r\n\r\n")
-    head = await reader.readuntil(b"\r\n\r\n")
-    await reader.readexactly(len(b'{"status":"ok"}'))
-    return "ok" if head.startswith(b"HTTP/1.1 200 ") else UNDOCUMENTED
+        right = request.right.split()
+        if code not in right and (code != "busy" or self._last_burst_ended < started):
+            outcome = {"minute": self._minute, "kind": kind, "what": request.what, "code": code}
+            self.wrong.append({**outcome, "right": right})

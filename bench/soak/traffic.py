@@ -2,18 +2,17 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
 
-import numpy as np
-
 from tests.support.faults import FAULTS
+from tests.support.forms import CONTENT_TYPE, END, encode_form, part
 from tests.support.mutations import mutated, originals
-
-BY_URL, BY_UPLOAD = "/remove-background", "/remove-background/upload"
+from tests.support.serving import UPLOAD, URL
 
 # The codes of a request without a whole response: its client left, the connection ended within the
 # response, or before any response.
@@ -22,12 +21,13 @@ LEFT, BROKEN_OFF, LOST = "left", "broken_off", "lost"
 # By megapixels: how often, in comparison. As on the web, most images are small.
 _SIZES = {"0.24": 30, "0.67": 25, "1.6": 20, "6": 10, "10.7": 6, "12": 5, "24": 4}
 _MAYBE_TOO_LARGE_FOR_WEBP = ("6", "10.7", "12", "24")
-# Each in one request of three.
+# Up to four in each request.
 _OPTIONS: dict[str, list[Any]] = {
     "subject": ["all"],
     "crop": [False],
     "margin": [1, 20, 500],
     "output": ["mask"],
+    "max_side": [200, 1000],
     "format": ["webp", "jpeg"],
     "background": ["#fff", "#12345680"],
 }
@@ -35,14 +35,15 @@ _DAMAGED = (
     "ok empty_source format_unsupported image_corrupt image_too_large no_subject_found "
     "unsupported_image_type"
 )
+_JSON = "application/json"
+_PRIVATE = "127.0.0.1 169.254.169.254 [::1] 10.0.0.1 0x7f000001 localhost me@example.com"
 
-Random = np.random.Generator
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request, the codes that are right for it, and how its client behaves.
+    """A request, the codes that are right for it, separated by spaces, and how its client behaves.
 
     `what` says enough to send it again: images with the same `what` must get the same bytes.
     `arguments` are httpx's. The client leaves after `patience` seconds, and waits for `pause`
@@ -51,7 +52,7 @@ class Request:
 
     kind: str
     what: str
-    right: frozenset[str]
+    right: str
     path: str
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     method: str = "POST"
@@ -78,8 +79,8 @@ class Traffic:
             self._good: 50,
             self._faulty: 15,
             self._mutated: 12,
-            lambda random: _one(random, corpus_requests)(): 8 if corpus_requests else 0,
-            lambda random: _one(random, wrong_requests): 10,
+            lambda random: random.choice(corpus_requests)(): 8 if corpus_requests else 0,
+            lambda random: random.choice(wrong_requests): 10,
             self._health: 4,
             self._impatient: 5,
             self._slow_reader: 1,
@@ -89,56 +90,41 @@ class Traffic:
         """Return a request of any kind."""
         return _weighted(random, self._kinds)(random)
 
-    def burst(self, random: Random) -> list[Request]:
-        """Return half as many again as the service admits, to be sent at once."""
-        requests = (self._image("0.67-plain", {}, bool(random.integers(2))) for _ in range(24))
-        return [replace(request, kind="burst of 24") for request in requests]
-
-    def settling(self) -> list[Request]:
-        """Return what leaves the service in the same state whatever came before.
-
-        Before a large image it frees what it keeps for the next one, some tens of megabytes that
-        depend on the last images. A small one then takes the inference's share again.
-        """
-        return [self._image(name, {}, by_url=False) for name in ("24-plain", "0.24-plain")]
+    def image(self, name: str, options: Mapping[str, Any] = {}, by_url: bool = False) -> Request:
+        """Return a request for a good image."""
+        size, what = name.partition("-")[0], f"{name} {json.dumps(options, sort_keys=True)}"
+        too_large = options.get("format") == "webp" and size in _MAYBE_TOO_LARGE_FOR_WEBP
+        right = "ok format_unsupported" if too_large else "ok"
+        if by_url:
+            body = {"json": {"image_url": self._url(name), **options}}
+            return Request(f"{size} MP by URL", what, right, URL, body)
+        return Request(f"{size} MP uploaded", what, right, *_upload(self._images[name], options))
 
     def _good(self, random: Random) -> Request:
         size = _weighted(random, _SIZES)
-        name = _one(random, [name for name in self._images if name.startswith(f"{size}-")])
-        chosen = {
-            option: _one(random, values)
-            for option, values in _OPTIONS.items()
-            if random.random() < 1 / 3
-        }
-        return self._image(name, chosen, by_url=bool(random.integers(2)))
-
-    def _image(self, name: str, options: dict[str, Any], by_url: bool) -> Request:
-        size, what = name.partition("-")[0], f"{name} {json.dumps(options)}"
-        too_large = options.get("format") == "webp" and size in _MAYBE_TOO_LARGE_FOR_WEBP
-        right = frozenset({"ok", "format_unsupported"} if too_large else {"ok"})
-        if by_url:
-            body = {"json": {"image_url": self._url(name), **options}}
-            return Request(f"{size} MP by URL", what, right, BY_URL, body)
-        return Request(f"{size} MP uploaded", what, right, *_upload(self._images[name], options))
+        name = random.choice([name for name in self._images if name.startswith(f"{size}-")])
+        chosen = random.sample(list(_OPTIONS), random.randint(0, 4))
+        options = {option: random.choice(_OPTIONS[option]) for option in chosen}
+        return self.image(name, options, by_url=random.random() < 0.5)
 
     def _faulty(self, random: Random) -> Request:
-        name = _one(random, list(FAULTS))
+        name = random.choice(list(FAULTS))
         body = {"json": {"image_url": self._url(name)}}
-        return Request("faulty source", name, frozenset({FAULTS[name][1]}), BY_URL, body)
+        return Request("faulty source", name, FAULTS[name][1], URL, body)
 
     def _mutated(self, random: Random) -> Request:
-        seed = int(random.integers(2**32))
-        right = frozenset(_DAMAGED.split())
-        return Request("mutated file", f"{seed}", right, *_upload(mutated(self._originals, seed)))
+        seed = random.getrandbits(32)
+        file = mutated(self._originals, seed)
+        return Request("mutated file", f"{seed}", _DAMAGED, *_upload(file))
 
     def _health(self, random: Random) -> Request:
-        path = _one(random, ["/health", "/livez", "/readyz", "/metrics"])
-        return Request("health and metrics", path, frozenset({"ok"}), path, method="GET")
+        path = random.choice(["/health", "/livez", "/readyz", "/metrics"])
+        return Request("health and metrics", path, "ok", path, method="GET")
 
     def _impatient(self, random: Random) -> Request:
         """Return a request whose client leaves while it sends, waits or reads."""
-        request = _one(random, [self._good, self._faulty])(random)
-        right, patience = request.right | {LEFT}, 1.5 * random.random() ** 2
+        request = random.choice([self._good, self._faulty])(random)
+        right, patience = f"{request.right} {LEFT}", 1.5 * random.random() ** 2
         return replace(request, kind="client that leaves", right=right, patience=patience)
 
     def _slow_reader(self, random: Random) -> Request:
@@ -146,30 +132,25 @@ class Traffic:
 
         It is disconnected if others need the memory, or leaves at last.
         """
-        name = _one(random, ["10.7-plain", "24-plain"])
-        request = self._image(name, {"crop": False, "background": "#ffffff"}, by_url=False)
-        right = request.right | {BROKEN_OFF, LEFT}
+        name = random.choice(["10.7-plain", "24-plain"])
+        request = self.image(name, {"crop": False, "background": "#ffffff"})
+        right = f"{request.right} {BROKEN_OFF} {LEFT}"
         return replace(request, kind="slow reader", right=right, patience=15, pause=0.05)
 
 
-def _upload(image: bytes, options: Mapping[str, Any] = {}) -> tuple[str, dict[str, Any]]:
-    return BY_UPLOAD, {"files": {"image": image}, "data": options}
-
-
 def _weighted(random: Random, weights: Mapping[T, int]) -> T:
-    shares = np.array(list(weights.values())) / sum(weights.values())
-    return list(weights)[random.choice(len(weights), p=shares)]
+    return random.choices(list(weights), list(weights.values()))[0]
 
 
-def _one(random: Random, choices: Sequence[T]) -> T:
-    return choices[int(random.integers(len(choices)))]
+def _upload(image: bytes, options: Mapping[str, Any] = {}) -> tuple[str, dict[str, Any]]:
+    return UPLOAD, {"files": {"image": image}, "data": options}
 
 
 def _corpus_requests(folder: Path) -> Iterator[Callable[[], Request]]:
     """Yield a request for each file, which is read when it is sent; its codes are in index.tsv."""
 
     def request(file: Path, codes: str) -> Request:
-        right = frozenset(codes.replace("-", "ok").split("|"))
+        right = codes.replace("-", "ok").replace("|", " ")
         return Request("corpus", file.name, right, *_upload(file.read_bytes()))
 
     with (folder / "index.tsv").open() as table:
@@ -179,39 +160,28 @@ def _corpus_requests(folder: Path) -> Iterator[Callable[[], Request]]:
 
 def _wrong_requests(photo: bytes) -> Iterator[Request]:
     """Yield one request of each kind that no client should send."""
-    as_json = {"Content-Type": "application/json"}
-    as_form = {"Content-Type": "multipart/form-data; boundary=x"}
-    as_text, as_jpeg = {"Content-Type": "text/plain"}, {"Content-Type": "image/jpeg"}
-    image, two = {"image": photo}, [("image", photo), ("image", photo)]
-    by_url: list[tuple[str, str, dict[str, Any]]] = [
-        ("invalid_request", "no URL", {"json": {}}),
-        ("invalid_request", "broken JSON", {"content": b'{"image_url":', "headers": as_json}),
-        ("invalid_request", "deep JSON", {"content": b"[" * 30_000, "headers": as_json}),
-        ("invalid_request", "unknown field", {"json": {"image_url": "http://a.com/", "size": 4}}),
-        ("unsupported_media_type", "text", {"content": b"{}", "headers": as_text}),
-        ("request_too_large", "JSON over 64 KB", {"json": {"image_url": "x" * 65_536}}),
-        ("invalid_url", "ftp", {"json": {"image_url": "ftp://example.com/x.jpg"}}),
+    to_url = b'{"image_url": "%s"}'
+    urls = [to_url % f"http://{host}/".encode() for host in _PRIVATE.split()]
+    unknown_field = b'{"image_url": "http://a.com/", "size": 4}'
+    form = partial(encode_form, photo)
+    wrong: list[tuple[str, str, str, list[bytes]]] = [
+        (URL, _JSON, "invalid_request", [b"{}", b'{"image_url":', b"[" * 30_000, unknown_field]),
+        (URL, _JSON, "invalid_url", [to_url % b"ftp://example.com/x.jpg"]),
+        (URL, _JSON, "url_not_allowed", urls),
+        (URL, _JSON, "request_too_large", [to_url % (b"x" * 65_536)]),
+        (URL, "text/plain", "unsupported_media_type", [b"{}"]),
+        (UPLOAD, CONTENT_TYPE, "invalid_request", [form({"margin": "501"}), form({"size": "4"})]),
+        (UPLOAD, CONTENT_TYPE, "invalid_request", [form(file_field="photo"), b"--x\r\n"]),
+        (UPLOAD, CONTENT_TYPE, "invalid_request", [part(body=photo) * 2 + END]),
+        (UPLOAD, CONTENT_TYPE, "request_too_large", [encode_form(bytes(21_000_000))]),
+        (UPLOAD, CONTENT_TYPE, "empty_source", [encode_form(b"")]),
+        (UPLOAD, CONTENT_TYPE, "unsupported_image_type", [encode_form(b"<!doctype html>")]),
+        (UPLOAD, CONTENT_TYPE, "image_corrupt", [encode_form(photo[: len(photo) // 2])]),
+        (UPLOAD, "image/jpeg", "unsupported_media_type", [photo]),
+        ("/remove-foreground", _JSON, "not_found", [b"{}"]),
     ]
-    private = "127.0.0.1 169.254.169.254 [::1] 10.0.0.1 0x7f000001 localhost me@example.com"
-    for url in (f"http://{host}/" for host in private.split()):
-        by_url.append(("url_not_allowed", url, {"json": {"image_url": url}}))
-    by_upload: list[tuple[str, str, dict[str, Any]]] = [
-        ("invalid_request", "margin out of range", {"files": image, "data": {"margin": 501}}),
-        ("invalid_request", "unknown option", {"files": image, "data": {"size": 4}}),
-        ("invalid_request", "no file", {"files": {"photo": photo}}),
-        ("invalid_request", "two files", {"files": two}),
-        ("invalid_request", "broken form", {"content": b"--x\r\n", "headers": as_form}),
-        ("unsupported_media_type", "a bare image", {"content": photo, "headers": as_jpeg}),
-        ("request_too_large", "an upload of 21 MB", {"files": {"image": bytes(21_000_000)}}),
-        ("empty_source", "an empty file", {"files": {"image": b""}}),
-        ("unsupported_image_type", "a page", {"files": {"image": b"<!doctype html>"}}),
-        ("image_corrupt", "half a photo", {"files": {"image": photo[: len(photo) // 2]}}),
-    ]
-    for path, wrong in ((BY_URL, by_url), (BY_UPLOAD, by_upload)):
-        for code, what, arguments in wrong:
-            yield Request("wrong request", what, frozenset({code}), path, arguments)
-    for code, path, method in (
-        ("not_found", "/remove-foreground", "POST"),
-        ("method_not_allowed", BY_UPLOAD, "GET"),
-    ):
-        yield Request("wrong request", code, frozenset({code}), path, method=method)
+    for path, media_type, code, bodies in wrong:
+        for body in bodies:
+            arguments = {"content": body, "headers": {"Content-Type": media_type}}
+            yield Request("wrong request", f"{path} {body[:50]!r}", code, path, arguments)
+    yield Request("wrong request", "GET", "method_not_allowed", UPLOAD, method="GET")

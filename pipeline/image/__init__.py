@@ -12,6 +12,8 @@ source_image.py      the decoded image
 strips.py            full-resolution work in parallel
 box.py               a rectangle
 layer.py             the cutout's colors and alpha, strip by strip
+scaled_layer.py      the same at another size
+scale.py             what size, and how much of a JPEG it needs
 compose.py           lays them over a background
 encode.py            layer -> PNG, WebP or JPEG
 png.py               writes PNG in strips

@@ -27,7 +27,7 @@ from pipeline.image.bytes_per_pixel import PILLOW, bytes_per_pixel
 from pipeline.image.color import alpha_of, prepare_srgb
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
-from pipeline.image.headers.jpeg import keeps_coefficients
+from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
 from pipeline.image.pillow_errors import pillow_errors
@@ -52,7 +52,7 @@ _MAX_SIDE = 65_535
 _MAX_BYTES_PER_PIXEL = 10
 
 
-# Width and height of a stored image -> 1, 2, 4 or 8.
+# Width and height of a stored image -> 1, 2, 4 or 8, and at most the shorter side.
 ChooseDivisor = Callable[[tuple[int, int]], int]
 
 
@@ -108,7 +108,7 @@ def _decode(
         _check_size(image.size, int(max_pixels * min(1, _MAX_BYTES_PER_PIXEL / cost)))
         size, divisor = image.size, 1
         needed = cost * size[0] * size[1]
-        if kind == "JPEG" and choose_divisor is not None:
+        if kind == "JPEG" and choose_divisor is not None and can_be_reduced(data):
             divisor = choose_divisor(size)
             _reduce(image, divisor)
             needed -= PILLOW * (size[0] * size[1] - image.width * image.height)

@@ -57,7 +57,7 @@ class U2netpSegmenter:
         return normalize(output[0, 0])
 
     def release_memory(self) -> None:
-        """Free the 93 MB of activations in 2 ms (7 without huge pages).
+        """Free the 79 MB of activations in 2 ms (7 without huge pages).
 
         The page faults of the next inference take another 10 ms (20 without huge pages).
         """

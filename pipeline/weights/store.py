@@ -11,8 +11,9 @@ from pathlib import Path
 from pipeline.errors import StartupError
 from pipeline.weights.fetch import WEIGHTS_SHA256, find_weights
 
-# Increment the revision when graph.py changes: the version identifies the weights and the rewrite.
-GRAPH_REVISION = 2
+# Increment the revision when graph.py or split.py changes: the version identifies the weights and
+# the rewrite.
+GRAPH_REVISION = 3
 MODEL_NAME = "u2netp"
 MODEL_VERSION = f"{WEIGHTS_SHA256[:12]}-{GRAPH_REVISION}"
 MODEL_TAG = f"{MODEL_NAME}:{MODEL_VERSION}"

@@ -76,6 +76,10 @@ def test_the_cutout_lies_over_the_original(open_page: Open, service: Server) -> 
     assert box["y"] - frame["y"] == pytest.approx(0, abs=1)
     assert box["width"] / frame["width"] == pytest.approx(width / whole[0], abs=0.005)
     assert box["height"] / frame["height"] == pytest.approx(height / whole[1], abs=0.005)
+    # A smaller response shows in the same place.
+    visit.redone(lambda: page.fill("#max-side", "100"))
+    assert max(size(visit.download()[1])) == 100
+    assert box_of(page, "#result") == pytest.approx(box, abs=1)
 
 
 def test_the_slider_divides_the_original_from_the_result(open_page: Open) -> None:

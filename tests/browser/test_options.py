@@ -30,6 +30,7 @@ def test_every_option_is_sent(open_page: Open, service: Server, photo: bytes) ->
         ),
         (lambda: page.get_by_label("WebP").check(), {"format": "webp"}),
         (lambda: page.get_by_label("JPEG").check(), {"format": "jpeg"}),
+        (lambda: page.get_by_label("Longest side").fill("150"), {"max_side": "150"}),
         (lambda: page.get_by_label("Off").check(), {"crop": "false"}),
         (lambda: page.get_by_label("Mask").check(), {"output": "mask"}),
     ]
@@ -52,7 +53,11 @@ def test_an_invalid_option_is_marked_and_not_sent(open_page: Open) -> None:
     visit = open_page()
     visit.page.click("#sample")
     visit.settle()
-    for field_name, value in (("#background", "#1234"), ("#margin", "501")):
+    for field_name, value in (
+        ("#background", "#1234"),
+        ("#margin", "501"),
+        ("#max-side", "63"),
+    ):
         with (
             pytest.raises(PlaywrightTimeout),
             visit.page.expect_response("**/remove-background**", timeout=450),

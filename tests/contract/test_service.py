@@ -61,17 +61,19 @@ def test_options_are_read_bare_and_as_json(service: Server, source: Source, phot
         "crop": False,
         "margin": 3,
         "edges": "raw",
+        "max_side": 300,
         "output": "mask",
         "format": "webp",
         "background": "#fff",
     }
     mask = cutout_of(service.post(image_url=source.url("/photo.jpg"), **options))
-    assert (mask.format, mask.size) == ("WEBP", (512, 512))
+    assert (mask.format, mask.size) == ("WEBP", (300, 300))
     bare = {
         "subject": "all",
         "crop": "false",
         "margin": "3",
         "edges": "raw",
+        "max_side": "300",
         "output": "mask",
         "format": "webp",
         "background": "#fff",
@@ -83,6 +85,14 @@ def test_options_are_read_bare_and_as_json(service: Server, source: Source, phot
     assert cut.width >= tight.width
     assert cut.height > tight.height
     assert cutout_of(service.upload(photo, background="#0f0")).mode == "RGB"
+    response = service.upload(photo, format="jpeg", max_side="100")
+    assert response.headers["content-type"] == "image/jpeg"
+    jpeg = cutout_of(response)
+    assert (jpeg.format, max(jpeg.size)) == ("JPEG", 100)
+    assert jpeg.size == (int(response.headers["x-width"]), int(response.headers["x-height"]))
+    box = [f"x-foreground-{side}" for side in ("left", "top", "width", "height")]
+    full = service.upload(photo).headers
+    assert [response.headers[side] for side in box] == [full[side] for side in box]
     assert cutout_of(service.upload(photo, background="null")).mode == "RGBA"
 
 

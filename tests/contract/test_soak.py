@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bench.soak.report import report
+from bench.soak.__main__ import report
 from tests.support.scripts import run_python
 
 

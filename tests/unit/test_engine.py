@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline import engine
-from pipeline.engine import LARGE_BYTES, Engine, Slot, load_engine
+from pipeline.engine import LARGE_BYTES, SHARED_BYTES, Engine, Slot, load_engine
 from pipeline.image.strips import Strips
 from pipeline.mask.segmenter import Prediction, Segmenter
 from tests.support.images import model_image_of
@@ -43,7 +43,7 @@ def test_two_small_images_are_processed_at_once() -> None:
     both_work, two = threading.Barrier(2), Engine(Slot(Model()), Slot(Model()))
 
     def work(slot: Slot) -> bool:
-        slot.claim(LARGE_BYTES)
+        slot.claim(SHARED_BYTES)
         both_work.wait(SOON)
         return slot.is_large
 
@@ -52,14 +52,15 @@ def test_two_small_images_are_processed_at_once() -> None:
         assert [one.result(SOON) for one in running] == [False, False]
 
 
-def test_a_large_image_frees_the_activations_and_has_all_processors_alone() -> None:
+@pytest.mark.parametrize("needed", [SHARED_BYTES + 1, LARGE_BYTES + 1])
+def test_a_larger_image_frees_the_activations_and_has_all_processors_alone(needed: int) -> None:
     whole, half = Slot(Model(), Strips(2)), Slot(Model())
     two, both_started, at_work = Engine(whole, half), threading.Barrier(2), list[Segmenter]()
 
     def work(slot: Slot) -> None:
         both_started.wait(SOON)
-        assert slot.claim(LARGE_BYTES + 1) is whole.strips
-        assert slot.is_large
+        assert slot.claim(needed) is whole.strips
+        assert slot.is_large == (needed > LARGE_BYTES)
         at_work.append(slot.segmenter)
         assert at_work == [whole.segmenter]
         at_work.clear()

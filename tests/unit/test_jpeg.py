@@ -1,4 +1,4 @@
-"""Whether a JPEG's decoder must keep all coefficients, from its segments."""
+"""How a JPEG must be decoded, from its segments."""
 
 import struct
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
-from pipeline.image.headers.jpeg import keeps_coefficients
+from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
 from tests.support.images import MAX_PIXELS, RED, encoded, quadrants, records_into
 
 BASELINE = encoded(quadrants(), "JPEG")
@@ -88,6 +88,31 @@ def test_a_progressive_image_keeps_them(mode: str) -> None:
 )
 def test_what_cannot_be_read_is_priced_as_the_more_expensive(data: bytes) -> None:
     assert keeps_coefficients(data)
+    assert not can_be_reduced(data)
+
+
+def lossless(width: int, height: int) -> bytes:
+    """Return a gray lossless JPEG, in which each sample is the one before it: a bit of 0 each."""
+    frame = b"\xff\xc3" + struct.pack(">HBHHB", 11, 8, height, width, 1) + b"\1\x11\0"
+    table = b"\xff\xc4" + struct.pack(">HB", 20, 0) + b"\1" + bytes(15) + b"\0"
+    scan = b"\xff\xda" + struct.pack(">HB", 8, 1) + b"\1\0\1\0\0"
+    return b"\xff\xd8" + frame + table + scan + bytes(width * height // 8 + 1) + b"\xff\xd9"
+
+
+def test_a_lossless_image_is_decoded_in_full() -> None:
+    """Its decoder ignores a reduced size, so that Pillow would take it for broken."""
+    data = lossless(400, 200)
+    assert not can_be_reduced(data)
+    image = decode(data, MAX_PIXELS, choose_divisor=lambda size: 8)
+    assert (image.size, image.reduction) == ((400, 200), None)
+    assert image.rgb().getextrema() == ((128, 128),) * 3
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_an_image_in_blocks_can_be_reduced(mode: str, options: dict[str, object]) -> None:
+    assert can_be_reduced(encoded(quadrants().convert(mode), "JPEG", **options))
+    assert can_be_reduced(in_scans(quadrants()))
 
 
 def test_4096_segments_are_read() -> None:

@@ -106,7 +106,7 @@ VARIANTS: dict[str, Callable[[Image.Image, bytes], bytes]] = {
 def test_an_image_of_24_megapixels_is_in_memory_once(
     variant: str, large: Image.Image, model_file: Path, tmp_path: Path, wide_gamut: bytes
 ) -> None:
-    """As RGBA (4 bytes per pixel). The inference (93 MB) is in the figure before it."""
+    """As RGBA (4 bytes per pixel). The inference (79 MB) is in the figure before it."""
     file = tmp_path / "image"
     size = file.write_bytes(VARIANTS[variant](large, wide_gamut))
     output = run_python("-c", MEASURE, str(model_file), str(file), settings=WORKER_ENVIRONMENT)

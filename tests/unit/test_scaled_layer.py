@@ -1,6 +1,6 @@
 """A layer at another size, by exact arithmetic and by its strips."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.image import strips as strips_module
-from pipeline.image.scaled_layer import ScaledLayer
+from pipeline.image.box import Box
+from pipeline.image.layer import FrameLayer
+from pipeline.image.scaled_layer import ScaledLayer, frame_at
+from pipeline.image.source_image import Reduction, SourceImage
 from pipeline.image.strips import SERIAL, Strips
 
 Pixels = NDArray[np.uint8]
@@ -120,3 +123,26 @@ def test_the_source_is_rendered_a_strip_at_a_time(monkeypatch: pytest.MonkeyPatc
     parts = list(layer.strips.map(layer.alpha, 10, 4))
     assert sum(len(part) for part in parts) == 10
     assert source.most_rows == 10
+
+
+def test_a_frame_at_its_own_size_is_not_scaled() -> None:
+    pixels = shapes(60, 40)
+    image = SourceImage(Image.fromarray(pixels[..., :3]))
+
+    def render(box: Box, colors: Pixels | None) -> Pixels:
+        left, top, right, bottom = box.corners
+        return np.ascontiguousarray(pixels[top:bottom, left:right, 3])
+
+    frame = Box(10, 5, 40, 30)
+    assert frame_at(image, render, frame, (40, 30)) == FrameLayer(image, render, frame)
+    smaller = frame_at(image, render, frame, (20, 15))
+    assert smaller.size == (20, 15)
+    # Half of the pixels of a source that is twice as wide and high: none is scaled.
+    reduced = replace(image, reduction=Reduction(2, (120, 79)))
+    same = frame_at(reduced, render, Box(20, 10, 80, 60), (40, 30))
+    assert np.array_equal(same.alpha(0, 30), pixels[5:35, 10:50, 3])
+    # The frame begins and ends within a pixel.
+    layer = frame_at(reduced, render, Box(21, 11, 77, 57), (20, 15))
+    assert isinstance(layer, ScaledLayer)
+    assert layer.crop == (0.5, 0.5, 39, 29)
+    assert layer.source == FrameLayer(reduced, render, Box(10, 5, 39, 29))
