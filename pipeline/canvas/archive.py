@@ -22,12 +22,16 @@ _BLOCK = 16
 def write_zip(layer: Layer) -> bytes:
     """Return a ZIP with `color.jpg` and `alpha.png`, stored: both are compressed already."""
     width, height = layer.size
+    # A byte per pixel: rendering alpha a second time would take as long as the first time.
+    whole = np.empty((height, width, 1), np.uint8)
 
     def color(top: int, bottom: int) -> NDArray[np.uint8]:
-        return fill_transparent(*layer.pixels(top, bottom))
+        colors, alpha = layer.pixels(top, bottom)
+        whole[top:bottom, :, 0] = alpha
+        return fill_transparent(colors, alpha)
 
     def alpha(top: int, bottom: int) -> NDArray[np.uint8]:
-        return layer.alpha(top, bottom)[..., np.newaxis]
+        return whole[top:bottom]
 
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -47,15 +51,25 @@ def fill_transparent(colors: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDA
     background cannot be recovered: blocks without a visible pixel are black. `colors` is uint8
     (rows, width, 3), `alpha` uint8 (rows, width).
     """
-    if alpha.all():
+    is_visible = alpha > 0
+    if is_visible.all():
         return colors
-    rows, columns = (-(-side // _BLOCK) * _BLOCK for side in alpha.shape)
-    visible = np.zeros((rows, columns, 1), np.float32)
-    visible[: alpha.shape[0], : alpha.shape[1], 0] = alpha > 0
-    padded = np.zeros((rows, columns, 3), np.float32)
-    padded[: alpha.shape[0], : alpha.shape[1]] = colors
-    blocks = (rows // _BLOCK, _BLOCK, columns // _BLOCK, _BLOCK, -1)
-    counts = visible.reshape(blocks).sum((1, 3))
-    means = (padded * visible).reshape(blocks).sum((1, 3)) / np.maximum(counts, 1)
-    filling = np.repeat(np.repeat(means.astype(np.uint8), _BLOCK, 0), _BLOCK, 1)
-    return np.where(alpha[..., np.newaxis] > 0, colors, filling[: alpha.shape[0], : alpha.shape[1]])
+    visible = colors * is_visible[..., np.newaxis]
+    if not is_visible.any():
+        return visible
+    counts = _sum_blocks(is_visible[..., np.newaxis].view(np.uint8))
+    means = (_sum_blocks(visible) // np.maximum(counts, 1)).astype(np.uint8)
+    rows, columns = alpha.shape
+    filling = means.repeat(_BLOCK, 0)[:rows].repeat(_BLOCK, 1)[:, :columns]
+    np.copyto(visible, filling, where=~is_visible[..., np.newaxis])
+    return visible
+
+
+def _sum_blocks(samples: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return the sum of each block: uint8 (rows, columns, channels) -> uint32."""
+    rows, columns, channels = samples.shape
+    padded = np.pad(samples, ((0, -rows % _BLOCK), (0, -columns % _BLOCK), (0, 0)))
+    down = padded.reshape(-1, _BLOCK, padded.shape[1], channels).sum(1, dtype=np.uint16)
+    across = down.reshape(down.shape[0], -1, _BLOCK, channels)
+    sums: NDArray[np.uint32] = across.sum(2, dtype=np.uint32)
+    return sums

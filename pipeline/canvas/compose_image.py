@@ -1,6 +1,6 @@
 """The whole flow from an encoded image to an encoded composition."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,11 @@ from pipeline.image.source_image import SourceImage
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
 from pipeline.mask.found import FoundSubject
 from pipeline.request_timer import RequestTimer
+
+# What a decoded source, a backdrop and a WebP being encoded may take together, in bytes. A source
+# of 16 megapixels leaves room for a WebP of 6, and one of 25 megapixels for one of 4.
+_WEBP_BYTES = 210_000_000
+_PILLOW = 4  # bytes per pixel of a decoded image
 
 
 @dataclass(frozen=True)
@@ -57,20 +62,28 @@ def compose_image(
     """
     behind = 0 if backdrop is None else backdrop.size_in_bytes
 
+    def fitted(source: Size) -> Plan:
+        """Return the plan for a source that stays in memory while a WebP is encoded."""
+        if plan.format != "webp":
+            return plan
+        free = max(0, _WEBP_BYTES - _PILLOW * source[0] * source[1] - behind)
+        pixels = max(1, free // WEBP_BYTES_PER_PIXEL)
+        return replace(plan, max_pixels=min(plan.max_pixels, pixels))
+
     def place(subject: Box, source: Size) -> tuple[Box, Size]:
-        layout = arrange(source, subject, plan)
+        layout = arrange(source, subject, fitted(source))
         return layout.frame, (layout.place.width, layout.place.height)
 
     search = Search(
         "all",
         place,
         find_region=plan.find_region,
-        response_side=lambda source: max(fit_size(source, plan.max_pixels)),
+        response_side=lambda source: max(fit_size(source, fitted(source).max_pixels)),
     )
     try:
         image, found = find(data, search, slot, max_pixels, timer, held=behind)
         with timer.step("encode"):
-            canvas = _compose(image, found, plan, backdrop)
+            canvas = _compose(image, found, fitted(image.scale.full_size), backdrop)
             if plan.format == "webp":
                 slot.claim(WEBP_BYTES_PER_PIXEL * canvas.size[0] * canvas.size[1] + behind)
             content, media_type = _encode(canvas, plan)

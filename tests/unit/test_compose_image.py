@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.canvas import compose_image as compose_image_module
 from pipeline.canvas.backdrop import Backdrop
 from pipeline.canvas.compose_image import Composed, compose_image
 from pipeline.canvas.plan import Length, Margins, Plan, Shadow
@@ -190,3 +191,16 @@ def test_memory_that_runs_out_is_an_error_of_its_own(photo: bytes) -> None:
     slot: Any = Slot(Failing())  # type: ignore[arg-type]
     with pytest.raises(OutOfMemory):
         compose_image(photo, Plan(LARGE), slot, MAX_PIXELS, endless())
+
+
+def test_a_webp_fits_beside_its_source(
+    photo: bytes, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = 4 * 512 * 512 + 24 * 10_000
+    monkeypatch.setattr(compose_image_module, "_WEBP_BYTES", room)
+    composed, _ = compose(photo, slot, format="webp")
+    assert (composed.width, composed.height) == (100, 100)
+    backdrop = Backdrop(Image.new("RGB", (60, 900), BLUE))
+    composed, _ = compose(photo, slot, backdrop, format="webp")
+    assert composed.width * composed.height <= 1000
+    assert compose(photo, slot, format="png")[0].width == 512
