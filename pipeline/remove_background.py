@@ -57,7 +57,7 @@ class _Placed:
 
     subject: Box
     frame: Box
-    layer: Layer
+    cutout: Layer
 
 
 def remove_background(
@@ -98,7 +98,7 @@ def remove_background(
             mask = subject.mask
             colors = None if is_raw else fit_local_colors(mask, model_image, image.size)
             placed = _place(image, mask, colors, options)
-        finer = finer_divisor(placed.frame, placed.layer.size, image.scale.divisor)
+        finer = finer_divisor(placed.frame, placed.cutout.size, image.scale.divisor)
         if finer is not None:
             del image, placed  # its memory is needed
             image = decode_at(lambda _: finer)
@@ -106,15 +106,15 @@ def remove_background(
                 placed = _place(image, mask, colors, options)
         with timer.step("encode"):
             if options.format == "webp":
-                reclaim_memory(WEBP_BYTES_PER_PIXEL * math.prod(placed.layer.size))
-            content = encode(placed.layer, options)
+                reclaim_memory(WEBP_BYTES_PER_PIXEL * math.prod(placed.cutout.size))
+            content = encode(placed.cutout, options)
     except MemoryError as exc:
         raise OutOfMemory from exc
     return Cutout(
         content=content,
         media_type=f"image/{options.format}",
-        width=placed.layer.size[0],
-        height=placed.layer.size[1],
+        width=placed.cutout.size[0],
+        height=placed.cutout.size[1],
         subject=placed.subject,
         confidence=subject.confidence,
         source_pixels=math.prod(image.scale.full_size),
