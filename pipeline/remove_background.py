@@ -1,22 +1,26 @@
 """The whole flow from encoded image to encoded cutout: decode, segment, select, refine, encode."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
 from pipeline.image.box import Box
 from pipeline.image.decode import ChooseDivisor, decode
 from pipeline.image.encode import encode
+from pipeline.image.layer import Layer
 from pipeline.image.scale import finer_divisor, first_divisor, response_size
 from pipeline.image.scaled_layer import frame_at
 from pipeline.image.source_image import SourceImage
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
-from pipeline.mask.components import select_subject
+from pipeline.mask.components import Subject, select_subject
 from pipeline.mask.matte import Matte
-from pipeline.mask.refine import fit_local_colors
-from pipeline.mask.segmenter import Segmenter
+from pipeline.mask.refine import LocalColorModel, fit_local_colors
+from pipeline.mask.segmenter import Prediction, Segmenter
 from pipeline.options import Options
 from pipeline.request_timer import RequestTimer
 
@@ -41,15 +45,14 @@ class Cutout:
 
 @dataclass(frozen=True)
 class _Placed:
-    """Where the subject and the response's frame are, in pixels of the upright source.
+    """The response before it is encoded.
 
-    `size` is the response's width and height.
+    `subject` and `frame`, which the response shows, are in pixels of the upright source.
     """
 
-    matte: Matte
     subject: Box
     frame: Box
-    size: tuple[int, int]
+    cutout: Layer
 
 
 def remove_background(
@@ -61,8 +64,7 @@ def remove_background(
 ) -> Cutout:
     """Cut the subject out of an encoded image, with the model and the threads of `slot`.
 
-    If the response is much smaller than a JPEG, the JPEG is decoded at a fraction of its size, and
-    again at a finer one if the subject is small.
+    A JPEG much larger than its response is decoded at a fraction, and finer for a small subject.
 
     Raises EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
     FormatUnsupported, OutOfMemory, and DeadlineExceeded between two steps.
@@ -81,41 +83,35 @@ def remove_background(
             if slot.is_large:
                 slot.segmenter.release_memory()
         with timer.step("select"):
-            visible = None
-            if image.alpha is not None:
-                visible = np.asarray(image.alpha.resize(slot.segmenter.input_size))
-            subject = select_subject(prediction, np.asarray(model_image), visible, options.subject)
-            local_colors = None
-            if not is_raw:
-                local_colors = fit_local_colors(subject.mask, model_image, image.size)
-            placed = _place(Matte(subject.mask, image, local_colors), image, options)
-        divisor = finer_divisor(placed.frame, placed.size, image.scale.divisor)
-        if divisor is not None and local_colors is not None:
-            del image, placed
-            image = decode_at(lambda _: divisor)
+            subject = _select(prediction, model_image, image, options)
+            mask = subject.mask
+            colors = None if is_raw else fit_local_colors(mask, model_image, image.size)
+            placed = _place(image, mask, colors, options)
+        finer = finer_divisor(placed.frame, placed.cutout.size, image.scale.divisor)
+        if finer is not None:
+            del image, placed  # its memory is needed
+            image = decode_at(lambda _: finer)
             with timer.step("select"):
-                local_colors = replace(local_colors, size=image.size)
-                placed = _place(Matte(subject.mask, image, local_colors), image, options)
+                placed = _place(image, mask, colors, options)
         with timer.step("encode"):
             if options.format == "webp":
-                slot.claim(WEBP_BYTES_PER_PIXEL * placed.size[0] * placed.size[1])
-            layer = frame_at(image, placed.matte.render, placed.frame, placed.size)
-            content = encode(layer, options)
+                slot.claim(WEBP_BYTES_PER_PIXEL * math.prod(placed.cutout.size))
+            content = encode(placed.cutout, options)
     except MemoryError as exc:
         raise OutOfMemory from exc
     return Cutout(
         content=content,
         media_type=f"image/{options.format}",
-        width=placed.size[0],
-        height=placed.size[1],
+        width=placed.cutout.size[0],
+        height=placed.cutout.size[1],
         subject=placed.subject,
         confidence=subject.confidence,
-        source_pixels=image.scale.full_size[0] * image.scale.full_size[1],
+        source_pixels=math.prod(image.scale.full_size),
     )
 
 
 def _first_divisor(options: Options, segmenter: Segmenter) -> ChooseDivisor | None:
-    """Return what chooses how coarsely a JPEG may be decoded, or None if the answer is not at all.
+    """Return what chooses how coarsely a JPEG may be decoded, or None if it may not be.
 
     Raw edges are promised to be those of the whole source.
     """
@@ -125,9 +121,27 @@ def _first_divisor(options: Options, segmenter: Segmenter) -> ChooseDivisor | No
     return lambda size: first_divisor(size, max_side, input_size)
 
 
-def _place(matte: Matte, image: SourceImage, options: Options) -> _Placed:
+def _select(
+    prediction: Prediction, model_image: Image.Image, image: SourceImage, options: Options
+) -> Subject:
+    visible = None
+    if image.alpha is not None:
+        visible = np.asarray(image.alpha.resize(model_image.size))
+    return select_subject(prediction, np.asarray(model_image), visible, options.subject)
+
+
+def _place(
+    image: SourceImage,
+    mask: NDArray[np.uint8],
+    local_colors: LocalColorModel | None,
+    options: Options,
+) -> _Placed:
+    if local_colors is not None:
+        local_colors = replace(local_colors, size=image.size)
+    matte = Matte(mask, image, local_colors)
     subject = image.scale.to_source(matte.find_subject())
     frame = Box(0, 0, *image.scale.full_size)
     if options.crop:
         frame = subject.grown(options.margin, image.scale.full_size)
-    return _Placed(matte, subject, frame, response_size(frame, options.max_side))
+    size = response_size(frame, options.max_side)
+    return _Placed(subject, frame, frame_at(image, matte.render, frame, size))
