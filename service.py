@@ -18,7 +18,7 @@ import bentoml
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from compat.bentoml import ReadLater, count_only, disable_timeouts
 from pipeline.errors import StartupError
@@ -41,8 +41,10 @@ from serving.parsing import (
     read_upload,
     read_url_request,
 )
+from serving.removebg.routes import ACCOUNT_ENDPOINT, RemovebgAPI
+from serving.removebg.routes import PREFIX as REMOVEBG_PREFIX
 from serving.responses import cutout_response, error_response, to_error
-from serving.runtime import Runtime
+from serving.runtime import REMOVEBG_ENDPOINT, Runtime
 from serving.startup import check_libraries, check_model
 from serving.static import PAGE_PATHS, page_routes
 
@@ -50,10 +52,13 @@ if TYPE_CHECKING:
     from pipeline.remove_background import Cutout
 
 runtime = Runtime()
+removebg = RemovebgAPI(runtime)
 
 _COUNTED_PATHS = PAGE_PATHS | {
     URL_ENDPOINT,
     UPLOAD_ENDPOINT,
+    REMOVEBG_ENDPOINT,
+    ACCOUNT_ENDPOINT,
     "/health",
     "/healthz",
     "/livez",
@@ -105,7 +110,14 @@ class StoredModel(bentoml.models.BentoModel):
 
 
 @bentoml.asgi_app(
-    Starlette(routes=[Route("/health", health), Route("/docs.json", docs), *page_routes()]),
+    Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/docs.json", docs),
+            *page_routes(),
+            Mount(REMOVEBG_PREFIX, removebg),
+        ]
+    ),
     path="/",
 )
 @bentoml.service(
@@ -157,6 +169,7 @@ class BackgroundRemover:
         self._remove_background = functools.partial(
             remove_background, max_pixels=settings.max_pixels
         )
+        removebg.start(self._downloader, self._engine)
         for is_shared in (False, True):
             self._process(
                 SAMPLE.read_bytes(), Options(), RequestTimer(deadline=float("inf")), is_shared

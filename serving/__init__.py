@@ -11,7 +11,9 @@
     parsing.py          request body -> image or URL, and options
     responses.py        cutout or error -> response
     errors.py           the errors that only HTTP knows
+    removebg/           remove.bg's API, over the same admission, limits and pipeline
     openapi.py          completes BentoML's OpenAPI document
+    openapi_parts.py    what the descriptions of all routes have in common
     static.py           serves the page at / and the API documentation at /docs
     settings.py         environment variables, typed and validated
     project.py          name and version, from pyproject.toml

@@ -9,6 +9,7 @@ from serving.end_reasons import OK
 from serving.lifecycle import RequestLifecycle, request_context
 from serving.logging import LOGGER, request_id_context
 from serving.project import VERSION
+from serving.removebg.results import RATE_LIMIT_HEADERS, RESULT_HEADERS
 from serving.responses import EXPOSED_HEADERS, SERVICE_VERSION
 from serving.runtime import Runtime
 
@@ -76,7 +77,7 @@ def create_middleware(app: ASGIApp, runtime: Runtime) -> ASGIApp:
         allow_origins=runtime.settings.cors_origins,
         allow_methods=("GET", "POST"),
         allow_headers=("*",),
-        expose_headers=EXPOSED_HEADERS,
+        expose_headers=(*EXPOSED_HEADERS, *RESULT_HEADERS, *RATE_LIMIT_HEADERS),
     )
     # Preflight requests get their response here and never reach RequestMiddleware.
     cors.preflight_headers[SERVICE_VERSION] = VERSION

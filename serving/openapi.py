@@ -5,7 +5,7 @@ Options, errors and headers are read from the classes and tables that implement 
 
 import copy
 from http import HTTPStatus
-from typing import Any, get_args
+from typing import get_args
 
 from pipeline.errors import (
     DOWNLOAD_ERRORS,
@@ -16,12 +16,12 @@ from pipeline.errors import (
 )
 from pipeline.options import Options
 from serving.errors import MethodNotAllowed, NotFound, ShuttingDown
+from serving.openapi_parts import JSON, header_references, success
 from serving.parsing import MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest
 from serving.project import DESCRIPTION, LICENSE, NAME, VERSION
+from serving.removebg import schema as removebg
 from serving.responses import COMMON_HEADERS, CUTOUT_HEADERS, RETRY_AFTER, STATUSES
 from serving.settings import Settings
-
-JSON = dict[str, Any]
 
 # The errors of paths and methods that are not in the document.
 _ROUTING_ERRORS = frozenset({NotFound, MethodNotAllowed})
@@ -50,6 +50,9 @@ _SECURITY_SCHEMES: JSON = {
     "Bearer": {"type": "http", "scheme": "bearer"},
 }
 
+# The empty requirement: without configured keys, the service is open.
+_SECURITY: list[JSON] = [{}, *({name: []} for name in _SECURITY_SCHEMES)]
+
 _PLAIN_TEXT: JSON = {"text/plain": {"schema": {"type": "string"}}}
 
 
@@ -59,6 +62,7 @@ def complete(document: JSON, settings: Settings) -> JSON:
     BentoML's paths, names and descriptions stay. Limits in the examples are those of `settings`.
     """
     errors = _errors(settings)
+    has_removebg = settings.removebg == "on"
     return {
         **document,
         "openapi": "3.1.0",
@@ -74,14 +78,18 @@ def complete(document: JSON, settings: Settings) -> JSON:
                 "URLRequest": URLRequest.model_json_schema(),
                 "Upload": _upload_schema(),
                 "Error": _error_schema(errors),
+                **(removebg.schemas() if has_removebg else {}),
             },
             # The responses that belong to no operation.
             "responses": {
-                type(error).__name__: _error_response([error])
-                for error in errors
-                if type(error) in _ROUTING_ERRORS
+                **{
+                    type(error).__name__: _error_response([error])
+                    for error in errors
+                    if type(error) in _ROUTING_ERRORS
+                },
+                **(removebg.responses() if has_removebg else {}),
             },
-            "headers": _HEADERS,
+            "headers": {**_HEADERS, **(removebg.headers() if has_removebg else {})},
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
@@ -106,10 +114,9 @@ def _paths(document: JSON, settings: Settings, errors: list[BackgroundRemovalErr
             "200": _image_response(),
             **_error_responses([error for error in errors if type(error) not in impossible]),
         }
-        # The empty requirement: without configured keys, the service is open.
-        operation["security"] = [{}, *({name: []} for name in _SECURITY_SCHEMES)]
+        operation["security"] = _SECURITY
     for path in ("/livez", "/healthz", "/readyz", "/metrics"):
-        paths[path]["get"]["responses"] = {"200": _success(_PLAIN_TEXT)}
+        paths[path]["get"]["responses"] = {"200": success(_PLAIN_TEXT)}
     paths["/healthz"]["get"]["deprecated"] = True
     paths["/readyz"]["get"]["responses"] |= _error_responses([ShuttingDown()])
     paths["/health"] = _get(
@@ -117,6 +124,8 @@ def _paths(document: JSON, settings: Settings, errors: list[BackgroundRemovalErr
         {"type": "object", "properties": {"status": {"const": "ok"}}},
     )
     paths["/docs.json"] = _get("This document.", {"type": "object"})
+    if settings.removebg == "on":
+        paths |= removebg.paths(_SECURITY)
     return paths
 
 
@@ -179,27 +188,19 @@ def _image_response() -> JSON:
         f"image/{name}": {"schema": {"type": "string", "format": "binary"}} for name in formats
     }
     return {
-        **_success(content, *CUTOUT_HEADERS),
+        **success(content, *CUTOUT_HEADERS),
         "description": "The image in the requested format.",
     }
 
 
 def _get(description: str, schema: JSON) -> JSON:
-    response = _success({"application/json": {"schema": schema}})
+    response = success({"application/json": {"schema": schema}})
     return {
         "get": {
             "tags": ["Infrastructure"],
             "description": description,
             "responses": {"200": response},
         }
-    }
-
-
-def _success(content: JSON, *headers: str) -> JSON:
-    return {
-        "description": HTTPStatus.OK.phrase,
-        "headers": _header_references(*headers),
-        "content": content,
     }
 
 
@@ -219,7 +220,7 @@ def _error_response(errors: list[BackgroundRemovalError]) -> JSON:
     headers += ["Allow"] if isinstance(errors[0], MethodNotAllowed) else []
     return {
         "description": HTTPStatus(STATUSES[type(errors[0])]).phrase,
-        "headers": _header_references(*headers),
+        "headers": header_references(*headers),
         "content": {
             "application/json": {
                 "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, codes]},
@@ -227,7 +228,3 @@ def _error_response(errors: list[BackgroundRemovalError]) -> JSON:
             }
         },
     }
-
-
-def _header_references(*names: str) -> JSON:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, *COMMON_HEADERS)}

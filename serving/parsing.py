@@ -45,10 +45,10 @@ class URLRequest(Options):
 
 async def read_url_request(request: Request) -> URLRequest:
     """Read a JSON body. Raises UnsupportedMediaType or InvalidRequest."""
-    if _media_type(request) not in ("application/json", ""):
+    if media_type(request) not in ("application/json", ""):
         raise UnsupportedMediaType("The request's content type must be application/json.")
     try:
-        fields = _parse_json((await request.body()).decode())
+        fields = parse_json((await request.body()).decode())
     except (ValueError, RecursionError):
         raise InvalidRequest("The body must be valid JSON in UTF-8.") from None
     if not isinstance(fields, dict):
@@ -67,15 +67,17 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
     does. Raises UnsupportedMediaType, InvalidRequest, or RequestTooLarge if the file has more than
     `max_bytes`.
     """
-    if _media_type(request) != "multipart/form-data":
+    if media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType("The request's content type must be multipart/form-data.")
-    limits = {
-        "max_fields": _MAX_FIELDS,
-        "max_field_bytes": _MAX_FIELD_BYTES,
-        "max_file_bytes": max_bytes + FORM_BYTES,
-    }
+    reader = FormReader(
+        request.headers,
+        request.stream(),
+        max_fields=_MAX_FIELDS,
+        max_field_bytes=_MAX_FIELD_BYTES,
+        max_file_bytes=max_bytes + FORM_BYTES,
+    )
     try:
-        form = await FormReader(request.headers, request.stream(), **limits).read()
+        form = await reader.read()
     except (MultiPartException, LookupError, ValueError) as exc:
         raise InvalidRequest(
             "The body must be a valid form with one file, `image`, and the options as fields."
@@ -101,7 +103,8 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
         await form.close()
 
 
-def _media_type(request: Request) -> str:
+def media_type(request: Request) -> str:
+    """Return the body's content type, or "" if there is none. Raises UnsupportedMediaType."""
     types = request.headers.getlist("content-type")
     if len(types) > 1:
         raise UnsupportedMediaType("The request must have one content type.")
@@ -115,12 +118,12 @@ def _parse_field(value: UploadFile | str) -> Any:
     if isinstance(value, UploadFile):
         raise InvalidRequest("Only `image` may be a file.")
     try:
-        return _parse_json(value)
+        return parse_json(value)
     except (ValueError, RecursionError):
         return value
 
 
-def _parse_json(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Parse JSON. Raises ValueError, RecursionError, or InvalidRequest if a key occurs twice."""
     return json.loads(
         text,

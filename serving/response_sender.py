@@ -4,7 +4,7 @@ Holds a response open for a client that is still sending its request.
 """
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -24,6 +24,16 @@ from serving.responses import REQUEST_ID, SERVICE_VERSION, error_response
 
 if TYPE_CHECKING:
     from serving.lifecycle import RequestLifecycle
+
+
+class RenderError(Protocol):
+    """Makes the response to an error, with more headers if they are given."""
+
+    def __call__(
+        self, error: BackgroundRemovalError, headers: dict[str, str] | None = None
+    ) -> Response:
+        """Return the response."""
+
 
 # A client that reads 32 KB per second takes such a part in 2 s, so it does not count as stalled
 # (memory_budget.py).
@@ -45,6 +55,8 @@ class ResponseSender:
         self._send = send
         self._request = request
         self._is_replaced = False
+        # The shape of errors: a route may replace it.
+        self.render_error: RenderError = error_response
         self.status: int | None = None
         self.is_complete = False
         self.is_held_open = False
@@ -64,7 +76,7 @@ class ResponseSender:
     async def send_error(self, error: BackgroundRemovalError) -> None:
         """Send an error instead of the app's response."""
         self._request.code = error.code
-        await self._send_whole(error_response(error))
+        await self._send_whole(self.render_error(error))
 
     async def end_disconnected(self) -> None:
         """End the response to a client that has disconnected, for the log with nginx's status 499.
@@ -128,4 +140,4 @@ class ResponseSender:
             if status == HTTPStatus.METHOD_NOT_ALLOWED
             else {}
         )
-        await self._send_whole(error_response(error, extra))
+        await self._send_whole(self.render_error(error, extra))

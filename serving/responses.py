@@ -135,10 +135,17 @@ def error_response(
     error: BackgroundRemovalError, headers: dict[str, str] | None = None
 ) -> Response:
     """Return the error's status and body, with Retry-After if waiting can help."""
-    extra = dict(headers or {})
-    if (seconds := RETRY_AFTER.get(type(error))) is not None:
-        extra["Retry-After"] = str(seconds)
-    return JSONResponse(error.body, status_code=STATUSES[type(error)], headers=extra)
+    return JSONResponse(
+        error.body,
+        status_code=STATUSES[type(error)],
+        headers={**(headers or {}), **retry_after(error)},
+    )
+
+
+def retry_after(error: BackgroundRemovalError) -> dict[str, str]:
+    """Return the header Retry-After if waiting can cure the error."""
+    seconds = RETRY_AFTER.get(type(error))
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def to_error(exception: Exception) -> BackgroundRemovalError:

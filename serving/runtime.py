@@ -15,6 +15,8 @@ from serving.metrics import Metrics
 from serving.parsing import UPLOAD_ENDPOINT, URL_ENDPOINT
 from serving.settings import Settings, read_settings
 
+REMOVEBG_ENDPOINT = "/v1.0/removebg"
+
 
 class Runtime:
     """The settings and the objects built from them, each at its first use.
@@ -53,7 +55,7 @@ class Runtime:
     @functools.cached_property
     def metrics(self) -> Metrics:
         """The service's own part of /metrics."""
-        return Metrics((URL_ENDPOINT, UPLOAD_ENDPOINT), self.queue, self.budget)
+        return Metrics((URL_ENDPOINT, UPLOAD_ENDPOINT, REMOVEBG_ENDPOINT), self.queue, self.budget)
 
     @functools.cached_property
     def tracer(self) -> trace.Tracer:

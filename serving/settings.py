@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -124,6 +124,7 @@ class Settings(BaseSettings):
         tuple[Annotated[SecretStr, AfterValidator(_check_api_key)], ...], *_List
     ] = ()
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], *_List] = ()
+    removebg: Literal["on", "off"] = "on"
     model: str = Field("u2netp", pattern=r"^(u2netp|rembg:[A-Za-z0-9._-]+)$")
     model_file: Path | None = None
 

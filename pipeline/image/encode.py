@@ -10,7 +10,7 @@ from pipeline.image.png import write_png
 from pipeline.image.webp_writer import write_webp
 from pipeline.options import Options
 
-_WRITERS = {"png": write_png, "webp": write_webp, "jpeg": write_jpeg}
+WRITERS = {"png": write_png, "webp": write_webp, "jpeg": write_jpeg}
 
 
 def encode(layer: Layer, options: Options) -> bytes:
@@ -31,4 +31,4 @@ def encode(layer: Layer, options: Options) -> bytes:
             return layer.alpha(top, bottom)[..., np.newaxis]
         return lay_over(*layer.pixels(top, bottom), backdrop)
 
-    return _WRITERS[options.format](rows, *layer.size, channels, layer.strips)
+    return WRITERS[options.format](rows, *layer.size, channels, layer.strips)

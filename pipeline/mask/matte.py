@@ -27,8 +27,11 @@ class Matte:
         mask: NDArray[np.uint8],
         image: SourceImage,
         local_colors: LocalColorModel | None = None,
+        region: Box | None = None,
     ) -> None:
         """Upsample `mask`, uint8 (height, width), and refine its edge if `local_colors` are given.
+
+        Alpha is 0 outside `region`, a part of the image.
 
         Raises NoSubjectFound if the mask is empty.
         """
@@ -37,6 +40,7 @@ class Matte:
         self._image = image
         self._upsampler = Upsampler(mask, image.size, exact=local_colors is None)
         self._local_colors = local_colors
+        self._region = region
         if self._upsampler.peak <= SURE_BACKGROUND:
             self._local_colors = None  # a trace, in an image much smaller than the mask
         width, height = image.size
@@ -63,6 +67,10 @@ class Matte:
         if own_alpha is not None:
             own = own_alpha.crop(box.corners)
             alpha = np.array(ImageChops.multiply(Image.fromarray(alpha), own))
+        if self._region is not None:
+            left, top, right, bottom = _relative(self._region, box)
+            alpha[:top] = alpha[bottom:] = 0
+            alpha[:, :left] = alpha[:, right:] = 0
         return alpha
 
     def find_subject(self) -> Box:
@@ -108,6 +116,17 @@ class Matte:
                     )
                 break
         return Box.between(left, top, right, bottom)
+
+
+def _relative(region: Box, box: Box) -> tuple[int, int, int, int]:
+    """Return the corners of a region within a box, relative to the box."""
+    left, top, right, bottom = region.corners
+    return (
+        min(max(0, left - box.left), box.width),
+        min(max(0, top - box.top), box.height),
+        min(max(0, right - box.left), box.width),
+        min(max(0, bottom - box.top), box.height),
+    )
 
 
 def _bands(region: Box, step: int, from_end: bool, axis: int = 0) -> Iterator[Box]:

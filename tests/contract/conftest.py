@@ -1,5 +1,6 @@
 """Fixtures of the tests that talk to a running service."""
 
+import io
 import signal
 import time
 from collections.abc import Iterator
@@ -8,9 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.support.concurrency import active_request
+from tests.support.images import encoded
 from tests.support.raw_http import NOT_HTTP
+from tests.support.removebg import HEIGHT, WIDTH, image_of, send
 from tests.support.serving import Server, serve
 from tests.support.source import Source
 
@@ -59,3 +63,24 @@ def document(service: Server) -> dict[str, Any]:
     assert response.headers["content-type"] == "application/json"
     content: dict[str, Any] = response.json()
     return content
+
+
+@pytest.fixture(scope="session")
+def small(photo: bytes) -> bytes:
+    """The sample at 240 × 200 pixels, on a wider gray background: its subject has room."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), (128, 128, 128))
+    subject = Image.open(io.BytesIO(photo)).crop((130, 0, 330, 240)).resize((100, 120))
+    image.paste(subject, (60, 50))
+    return encoded(image, "JPEG", quality=90)
+
+
+@pytest.fixture(scope="session")
+def plain(service: Server, small: bytes) -> httpx.Response:
+    """The response without any parameter."""
+    return send(service, small)
+
+
+@pytest.fixture(scope="session")
+def cropped(service: Server, small: bytes) -> Image.Image:
+    """The image with `crop` alone."""
+    return image_of(send(service, small, crop="true"))

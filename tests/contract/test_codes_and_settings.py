@@ -60,6 +60,7 @@ def services(
         BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}",
         BGR_API_KEYS=KEY,
         BGR_CORS_ORIGINS=ORIGIN,
+        BGR_REMOVEBG="off",
     ) as server:
         server.headers["X-Api-Key"] = KEY
         late = send_no_body(server)
@@ -227,6 +228,14 @@ def cors_origins(services: Services) -> None:
     assert allowed not in services.default.get("/health", headers=headers).headers
 
 
+def removebg(services: Services) -> None:
+    """remove.bg's routes do not exist, but they do by default."""
+    for path in ("/v1.0/account", "/v1.0/removebg"):
+        assert_error(services.changed.get(path), 404, "not_found")
+        assert path not in services.changed.get("/docs.json").json()["paths"]
+    assert services.default.get("/v1.0/account").status_code == 200
+
+
 def model(services: Services) -> None:
     """A model of rembg gives the same mask, without a confidence."""
     fields = {"subject": "all", "crop": "false", "output": "mask"}
@@ -261,6 +270,7 @@ EFFECTS: dict[str, Callable[[Services], None]] = {
         allowed_private_hosts,
         api_keys,
         cors_origins,
+        removebg,
         model,
         model_file,
     )

@@ -15,6 +15,7 @@ from serving.responses import EXPOSED_HEADERS, STATUSES, error_response
 from tests.support.environment import ROOT
 from tests.support.errors import every_error
 from tests.support.openapi import assert_documented
+from tests.support.removebg import ACCOUNT, REMOVEBG
 from tests.support.serving import UPLOAD, URL, Server
 
 # The contract, by route: each status and its codes.
@@ -65,6 +66,8 @@ def test_every_route_is_documented(document: dict[str, Any], service: Server) ->
     assert document["paths"].keys() == {
         URL,
         UPLOAD,
+        REMOVEBG,
+        ACCOUNT,
         "/health",
         "/livez",
         "/healthz",

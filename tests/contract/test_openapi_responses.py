@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.support.openapi import assert_documented
+from tests.support.removebg import REMOVEBG, send
 from tests.support.serving import UPLOAD, URL, Server
 from tests.support.source import Source
 
@@ -41,6 +42,20 @@ REQUESTS: list[tuple[str, int, Callable[[Server, Source, bytes], httpx.Response]
         lambda service, source, photo: service.request("POST", UPLOAD, json={}),
     ),
     (UPLOAD, 422, lambda service, source, photo: service.upload(b"<svg/>")),
+    (REMOVEBG, 200, lambda service, source, photo: send(service, photo)),
+    (
+        REMOVEBG,
+        200,
+        lambda service, source, photo: send(service, photo, headers={"Accept": "application/json"}),
+    ),
+    (REMOVEBG, 400, lambda service, source, photo: send(service, b"<svg/>")),
+    (
+        REMOVEBG,
+        415,
+        lambda service, source, photo: service.request(
+            "POST", REMOVEBG, content=b"x", headers={"Content-Type": "text/plain"}
+        ),
+    ),
 ]
 
 
@@ -65,8 +80,11 @@ def test_other_paths_and_methods_respond_as_documented(
     assert_documented(
         document, document["components"]["responses"]["NotFound"], service.get("/nothing")
     )
+    described = document["components"]["responses"]
+    assert_documented(document, described["RemovebgNotFound"], service.get("/v1.0/nothing"))
     for path, operations in document["paths"].items():
         other = service.request("PUT", path)
         assert other.status_code == 405
-        assert_documented(document, document["components"]["responses"]["MethodNotAllowed"], other)
+        name = "RemovebgMethodNotAllowed" if path.startswith("/v1.0/") else "MethodNotAllowed"
+        assert_documented(document, described[name], other)
         assert {method.upper() for method in operations} <= set(other.headers["allow"].split(", "))

@@ -91,6 +91,19 @@ class Blocked(Connection):
         await super().send(message)
 
 
+def request(content_type: bytes | None, *parts: bytes, **headers: bytes) -> Request:
+    """Return a request whose body comes in these parts."""
+    left = [*parts]
+    raw = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
+    if content_type is not None:
+        raw.append((b"content-type", content_type))
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
+
+    return Request({"type": "http", "method": "POST", "headers": raw}, receive)
+
+
 class Endpoint:
     """An app of one endpoint, which admits each request and then does what `respond` says."""
 

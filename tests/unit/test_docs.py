@@ -14,6 +14,8 @@ import serving.errors
 from bench.__main__ import report, summary
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
+from serving.removebg.errors import ANSWERS
+from serving.removebg.parameters import Parameters
 from serving.responses import EXPOSED_HEADERS, STATUSES
 from serving.settings import PREFIX, Settings
 from tests.support.environment import ROOT
@@ -95,6 +97,23 @@ def test_every_command_of_a_page_names_tests(page: str, at_least: int) -> None:
         chosen = words[words.index("-k") + 1]
         for word in set(re.findall(r"\w+", chosen)) - {"and", "or"}:
             assert any(word in name for name in names), (command, word)
+
+
+def test_every_parameter_of_removebg_has_its_test() -> None:
+    page = (ROOT / "docs" / "removebg.md").read_text()
+    rows = re.findall(r"^\| (?:`(\w+)`)? \|.*\| `(test_\w+)` \|$", page, flags=re.MULTILINE)
+    tests = {
+        test
+        for file in (ROOT / "tests" / "contract").glob("test_removebg*.py")
+        for test in _tests_in(file)
+    }
+    assert {test for _, test in rows} <= tests
+    parameters = {name for name, _ in rows if name}
+    files = {"image_file", "image_file_b64", "bg_image_file"}
+    assert parameters == {*Parameters.model_fields} | files
+    by_name = {f"invalid_{name}" for name in Parameters.model_fields}
+    codes = {answer.code for answer in ANSWERS.values()} - by_name
+    assert {code for code in codes if f"`{code}`" not in page} == set()
 
 
 def _tests_in(file: Path) -> list[str]:

@@ -92,3 +92,20 @@ def test_colors_are_cleaned_only_if_the_source_is_opaque() -> None:
         if is_cleaned:
             changed = (colors != before).any(axis=2)
             assert (alpha < 255)[changed].all()
+
+
+@pytest.mark.parametrize(
+    "region", [Box(100, 200, 300, 150), Box(0, 0, 900, 1), Box(899, 0, 1, 700), Box(0, 0, 900, 700)]
+)
+def test_nothing_outside_a_region_remains(region: Box) -> None:
+    image = image_of((900, 700))
+    mask = np.full((320, 320), 255, np.uint8)
+    matte = Matte(mask, image, region=region)
+    expected = np.zeros((700, 900), np.uint8)
+    left, top, right, bottom = region.corners
+    expected[top:bottom, left:right] = 255
+    assert np.array_equal(matte.render(Box(0, 0, 900, 700)), expected)
+    for box in (Box(50, 150, 200, 100), Box(0, 600, 10, 10), Box(150, 250, 20, 20)):
+        left, top, right, bottom = box.corners
+        assert np.array_equal(matte.render(box), expected[top:bottom, left:right])
+    assert matte.find_subject() == region

@@ -96,7 +96,10 @@ def test_every_error_is_documented_where_it_can_occur(document: dict[str, Any]) 
         "source_timeout",
     }
     assert codes(document, "/remove-background/upload") == every - routing - download
-    assert document["components"]["responses"].keys() == {"NotFound", "MethodNotAllowed"}
+    routing_errors = {"NotFound", "MethodNotAllowed"}
+    assert document["components"]["responses"].keys() == routing_errors | {
+        f"Removebg{name}" for name in routing_errors
+    }
 
 
 def test_an_error_is_documented_under_its_status(document: dict[str, Any]) -> None:
@@ -105,6 +108,14 @@ def test_an_error_is_documented_under_its_status(document: dict[str, Any]) -> No
         if error.code not in ("not_found", "method_not_allowed"):
             assert response is not None
             assert error.code in response["content"]["application/json"]["examples"]
+
+
+def test_removebg_is_documented_while_it_is_on(document: dict[str, Any]) -> None:
+    assert "Removebg" in str(document)
+    assert {"/v1.0/removebg", "/v1.0/account"} < document["paths"].keys()
+    without = complete(copy.deepcopy(BENTOML), Settings(removebg="off"))
+    assert "removebg" not in str(without).lower()
+    assert not [path for path in without["paths"] if path.startswith("/v1.0")]
 
 
 def test_headers_are_documented_where_they_are_sent(document: dict[str, Any]) -> None:

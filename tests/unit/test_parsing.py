@@ -5,30 +5,17 @@ import tracemalloc
 
 import pytest
 from starlette.requests import Request
-from starlette.types import Message
 
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
 from serving.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
 from serving.parsing import read_upload, read_url_request
+from tests.unit.asgi import request
 
 MB = 1_000_000
 FORM = b"multipart/form-data; boundary=b"
 END = b"--b--\r\n"
 URL = "http://a.com/x"
-
-
-def request(content_type: bytes | None, *parts: bytes, **headers: bytes) -> Request:
-    """Return a request whose body comes in these parts."""
-    left = [*parts]
-    raw = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
-    if content_type is not None:
-        raw.append((b"content-type", content_type))
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
-
-    return Request({"type": "http", "method": "POST", "headers": raw}, receive)
 
 
 def field(name: str, value: bytes, filename: str = "") -> bytes:

@@ -41,6 +41,7 @@ WRONG = {
         "https://*.example.com",
         "https://a.com,b.com",
     ],
+    "BGR_REMOVEBG": ["yes", "ON", "true"],
     "BGR_MODEL": ["isnet", "rembg:", "rembg:../x"],
 }
 

@@ -1,0 +1,113 @@
+"""The whole flow from an encoded image to an encoded composition."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.canvas.archive import write_zip
+from pipeline.canvas.backdrop import Backdrop
+from pipeline.canvas.canvas import Canvas
+from pipeline.canvas.layout import arrange, fit_size
+from pipeline.canvas.plan import Plan, Size
+from pipeline.canvas.shadow import cast_shadow
+from pipeline.canvas.solid import make_solid
+from pipeline.engine import Slot
+from pipeline.errors import OutOfMemory
+from pipeline.find import Search, find
+from pipeline.image.box import Box
+from pipeline.image.compose import TRANSPARENT, WHITE, lay_over
+from pipeline.image.encode import WRITERS
+from pipeline.image.scaled_layer import frame_at
+from pipeline.image.source_image import SourceImage
+from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
+from pipeline.mask.found import FoundSubject
+from pipeline.request_timer import RequestTimer
+
+
+@dataclass(frozen=True)
+class Composed:
+    """An encoded composition.
+
+    `width` and `height` are its size in pixels, `subject` is the subject's box in the upright
+    source, and `source_size` is the width and height of the source.
+    """
+
+    content: bytes
+    media_type: str
+    width: int
+    height: int
+    subject: Box
+    source_size: Size
+
+
+def compose_image(
+    data: bytes,
+    plan: Plan,
+    slot: Slot,
+    max_pixels: int,
+    timer: RequestTimer,
+    backdrop: Backdrop | None = None,
+) -> Composed:
+    """Cut the subject out of an encoded image and compose it, with the model of `slot`.
+
+    Raises EmptySource, UnsupportedImageType, ImageCorrupt, ImageTooLarge, NoSubjectFound,
+    FormatUnsupported, OutOfMemory, DeadlineExceeded between two steps, and what
+    `plan.find_region` raises.
+    """
+    behind = 0 if backdrop is None else backdrop.size_in_bytes
+
+    def place(subject: Box, source: Size) -> tuple[Box, Size]:
+        layout = arrange(source, subject, plan)
+        return layout.frame, (layout.place.width, layout.place.height)
+
+    search = Search(
+        "all",
+        place,
+        find_region=plan.find_region,
+        response_side=lambda source: max(fit_size(source, plan.max_pixels)),
+    )
+    try:
+        image, found = find(data, search, slot, max_pixels, timer, held=behind)
+        with timer.step("encode"):
+            canvas = _compose(image, found, plan, backdrop)
+            if plan.format == "webp":
+                slot.claim(WEBP_BYTES_PER_PIXEL * canvas.size[0] * canvas.size[1] + behind)
+            content, media_type = _encode(canvas, plan)
+    except MemoryError as exc:
+        raise OutOfMemory from exc
+    return Composed(content, media_type, *canvas.size, found.box, image.scale.full_size)
+
+
+def _compose(
+    image: SourceImage, found: FoundSubject, plan: Plan, backdrop: Backdrop | None
+) -> Canvas:
+    """Return the canvas with the subject in its place."""
+    source, mask = image.scale.full_size, found.selection.mask
+    layout = arrange(source, found.box, plan)
+    size = layout.place.width, layout.place.height
+    layer = frame_at(image, found.matte.render, layout.frame, size)
+    if plan.is_solid:
+        layer = make_solid(layer, mask, source, layout.frame)
+    shadow = None
+    if plan.shadow is not None:
+        shadow = cast_shadow(mask, source, layout, plan.shadow)
+    return Canvas(layer, layout, shadow, plan.color, backdrop)
+
+
+def _encode(canvas: Canvas, plan: Plan) -> tuple[bytes, str]:
+    """Return the encoded canvas and its media type. Raises FormatUnsupported."""
+    kind = plan.format
+    if kind == "zip":
+        return write_zip(canvas), "application/zip"
+    if kind == "auto":
+        kind = "jpeg" if canvas.is_opaque and not plan.is_alpha_only else "png"
+    channels = 1 if plan.is_alpha_only else 3 if kind == "jpeg" or canvas.is_opaque else 4
+    backdrop = WHITE if channels == 3 else TRANSPARENT
+
+    def rows(top: int, bottom: int) -> NDArray[np.uint8]:
+        if channels == 1:
+            return canvas.alpha(top, bottom)[..., np.newaxis]
+        return lay_over(*canvas.pixels(top, bottom), backdrop)
+
+    return WRITERS[kind](rows, *canvas.size, channels, canvas.strips), f"image/{kind}"
