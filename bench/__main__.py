@@ -1,9 +1,10 @@
 """`python -m bench [--quick] [--only SECTION ...]`: measure the service beside rembg's server.
 
-Writes bench/results/, or bench/trial/ with an option.
+Writes a folder of bench/results/ for the processor, or bench/trial/ with an option.
 """
 
 import argparse
+import re
 from collections.abc import Callable
 
 from bench import many, single
@@ -48,7 +49,6 @@ def main() -> None:
         "--quick", action="store_true", help="repeat little, to try the bench itself"
     )
     options = parser.parse_args()
-    folder = out.RESULTS.with_name("trial") if options.quick or options.only else out.RESULTS
     with set_up(options.quick) as stage:
         sizes = {name: len(image) for name, image in stage.images.items()}
         samples: dict[str, Samples] = {}
@@ -61,6 +61,9 @@ def main() -> None:
             "images": {"made_from": MADE_FROM, "bytes": sizes},
             "samples": samples,
         }
+        folder = out.RESULTS / _folder_name(results["machine"]["processor"])
+        if options.quick or options.only:
+            folder = out.RESULTS.with_name("trial")
         for name in options.only or SECTIONS:
             _, measure = SECTIONS[name]
             measure(stage, samples.setdefault(name, {}))
@@ -69,6 +72,10 @@ def main() -> None:
         plot_bench(samples["latency"], samples["load"], folder / "latency.png")
     if not options.only:
         (folder / "summary.md").write_text(summary(results) + "\n")
+
+
+def _folder_name(processor: str) -> str:
+    return "-".join(re.findall("[a-z0-9]+", processor.lower()))
 
 
 def report(results: Figures) -> str:
@@ -94,8 +101,8 @@ def report(results: Figures) -> str:
 
 
 def summary(results: Figures) -> str:
-    """Write the README's table, of a whole run."""
-    shown = out.own_sides(next(iter(results["samples"]["latency"].values())))
+    """Write the README's table, of a whole run: the service with its default options."""
+    shown = out.own_sides(next(iter(results["samples"]["latency"].values())))[:1]
     rows = []
     for section, what, figure, unit in _SUMMARY:
         for case, sides in results["samples"][section].items():

@@ -56,6 +56,7 @@ def _label(side: str) -> str:
 
 
 def _plot_latency(axes: Axes, samples: Samples) -> None:
+    samples = {case: sides for case, sides in samples.items() if "floor" in sides}
     sizes = [float(size) for size in samples]
     for side in next(iter(samples.values())):
         seconds = [sides[side]["seconds"] for sides in samples.values()]

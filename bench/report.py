@@ -93,6 +93,8 @@ class Section(NamedTuple):
             for own in own_sides(dict.fromkeys(side for sides in matching for side in sides)):
                 measured = [sides for sides in matching if cell(sides, own, name, unit)]
                 values = [figure(sides, own, name) for sides in measured]
+                if not values:
+                    continue
                 worst = min(values) if bound == "≥" else max(values)
                 found.append(judge(_labeled(what, own), worst, bound, wanted, unit))
         return found

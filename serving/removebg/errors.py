@@ -8,32 +8,10 @@ from dataclasses import dataclass
 
 from starlette.responses import JSONResponse, Response
 
-from pipeline.errors import (
-    DOWNLOAD_ERRORS,
-    BackgroundRemovalError,
-    DeadlineExceeded,
-    EmptySource,
-    FormatUnsupported,
-    ImageCorrupt,
-    ImageTooLarge,
-    InvalidURL,
-    NoSubjectFound,
-    OutOfMemory,
-    SourceTooLarge,
-    UnsupportedImageType,
-    URLNotAllowed,
-)
-from serving.errors import (
-    Busy,
-    InternalError,
-    InvalidRequest,
-    MethodNotAllowed,
-    NotFound,
-    RequestTooLarge,
-    ShuttingDown,
-    Unauthorized,
-    UnsupportedMediaType,
-)
+from pipeline import errors
+from pipeline.errors import DOWNLOAD_ERRORS, BackgroundRemovalError
+from serving import errors as http_errors
+from serving.errors import InvalidRequest
 from serving.responses import retry_after
 
 
@@ -51,33 +29,41 @@ ANSWERS: dict[type[BackgroundRemovalError], Answer] = {
         error: Answer(400, "failed_image_download", "The image could not be downloaded.")
         for error in DOWNLOAD_ERRORS
     },
-    InvalidURL: Answer(400, "invalid_image_url", "The URL of the image is invalid."),
-    URLNotAllowed: Answer(400, "invalid_image_url", "The URL of the image is not allowed."),
-    SourceTooLarge: Answer(400, "file_too_large", "The file is too large."),
-    RequestTooLarge: Answer(400, "file_too_large", "The file is too large."),
-    EmptySource: Answer(400, "failed_to_read_image", "The image could not be read."),
-    ImageCorrupt: Answer(400, "failed_to_read_image", "The image could not be read."),
-    UnsupportedImageType: Answer(400, "invalid_file_type", "The file is not a supported image."),
-    ImageTooLarge: Answer(400, "resolution_too_high", "The image has too many pixels."),
-    FormatUnsupported: Answer(400, "invalid_format", "The format does not fit the result."),
-    NoSubjectFound: Answer(400, "unknown_foreground", "No subject was found in the image."),
+    errors.InvalidURL: Answer(400, "invalid_image_url", "The URL of the image is invalid."),
+    errors.URLNotAllowed: Answer(400, "invalid_image_url", "The URL of the image is not allowed."),
+    errors.SourceTooLarge: Answer(400, "file_too_large", "The file is too large."),
+    http_errors.RequestTooLarge: Answer(400, "file_too_large", "The file is too large."),
+    errors.EmptySource: Answer(400, "failed_to_read_image", "The image could not be read."),
+    errors.ImageCorrupt: Answer(400, "failed_to_read_image", "The image could not be read."),
+    errors.UnsupportedImageType: Answer(
+        400, "invalid_file_type", "The file is not a supported image."
+    ),
+    errors.ImageTooLarge: Answer(400, "resolution_too_high", "The image has too many pixels."),
+    errors.FormatUnsupported: Answer(400, "invalid_format", "The format does not fit the result."),
+    errors.NoSubjectFound: Answer(400, "unknown_foreground", "No subject was found in the image."),
     InvalidRequest: Answer(400, "invalid_request", "The request is invalid."),
-    Unauthorized: Answer(403, "auth_failed", "Authentication failed."),
-    NotFound: Answer(404, "not_found", "The path does not exist."),
-    MethodNotAllowed: Answer(405, "method_not_allowed", "The path does not support the method."),
-    UnsupportedMediaType: Answer(415, "unsupported_media_type", "The content type is unsupported."),
-    Busy: Answer(429, "rate_limit_exceeded", "The service is busy."),
-    InternalError: Answer(500, "internal_error", "The service failed."),
-    ShuttingDown: Answer(503, "shutting_down", "The service is stopping."),
-    OutOfMemory: Answer(503, "out_of_memory", "There was not enough memory."),
-    DeadlineExceeded: Answer(504, "deadline_exceeded", "The request took too long."),
+    http_errors.Unauthorized: Answer(403, "auth_failed", "Authentication failed."),
+    http_errors.NotFound: Answer(404, "not_found", "The path does not exist."),
+    http_errors.MethodNotAllowed: Answer(
+        405, "method_not_allowed", "The path does not support the method."
+    ),
+    http_errors.UnsupportedMediaType: Answer(
+        415, "unsupported_media_type", "The content type is unsupported."
+    ),
+    http_errors.Busy: Answer(429, "rate_limit_exceeded", "The service is busy."),
+    http_errors.InternalError: Answer(500, "internal_error", "The service failed."),
+    http_errors.ShuttingDown: Answer(503, "shutting_down", "The service is stopping."),
+    errors.OutOfMemory: Answer(503, "out_of_memory", "There was not enough memory."),
+    errors.DeadlineExceeded: Answer(504, "deadline_exceeded", "The request took too long."),
 }
 
 # The messages of native errors that name native paths or options.
 _DETAILS: dict[type[BackgroundRemovalError], str] = {
-    NotFound: "POST to /v1.0/removebg, or GET /v1.0/account.",
-    InvalidURL: "It must be an absolute http or https URL with a valid host and port.",
-    URLNotAllowed: "It must name a public host on port 80 or 443, without user name or password.",
+    http_errors.NotFound: "POST to /v1.0/removebg, or GET /v1.0/account.",
+    errors.InvalidURL: "It must be an absolute http or https URL with a valid host and port.",
+    errors.URLNotAllowed: (
+        "It must name a public host on port 80 or 443, without user name or password."
+    ),
 }
 
 
