@@ -170,7 +170,7 @@ class BackgroundRemover:
             remove_background, max_pixels=settings.max_pixels
         )
         removebg.start(self._downloader, self._engine)
-        for is_shared in (False, True):
+        for is_shared in (True, False):
             self._process(
                 SAMPLE.read_bytes(), Options(), RequestTimer(deadline=float("inf")), is_shared
             )

@@ -49,12 +49,11 @@ class Slot:
 
         Work over SHARED_BYTES waits for the image beside it, and gets all processors.
         """
-        self.is_large = must_release = needed > LARGE_BYTES
+        self.is_large = needed > LARGE_BYTES
         if needed > SHARED_BYTES and self._take_all is not None:
             whole, self._take_all = self._take_all(), None
             self.segmenter, self.strips = whole.segmenter, whole.strips
-            must_release = True  # the activations of two inferences
-        if must_release:
+        if self.is_large:
             self.segmenter.release_memory()
         return self.strips
 
@@ -66,7 +65,8 @@ class Engine:
         """Process one image with `whole`, or two small ones with `half` each."""
         self._whole = whole
         self._half = half
-        self._lock = SharedLock()
+        # Two inferences leave the activations of both. One image must not find them.
+        self._lock = SharedLock(on_free=whole.segmenter.release_memory)
 
     def run(self, work: Callable[[Slot], T], is_shared: bool) -> T:
         """Call `work(slot)` with all processors, or with half of them if `is_shared`.

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 class SharedLock:
     """A shared lock that its holders can turn into an exclusive one."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_free: Callable[[], None] = lambda: None) -> None:
+        """Call `on_free` whenever no thread holds the lock any more, before one gets it again."""
+        self._on_free = on_free
         self._changed = threading.Condition()
         self._holders = 0
         self._claimants = 0
@@ -28,18 +30,22 @@ class SharedLock:
             yield self._exclude_others
         finally:
             with self._changed:
-                self._holders -= 1
                 self._is_exclusive = False  # a thread that is alone is the only one to get here
-                self._changed.notify_all()
+                self._release()
 
     def _exclude_others(self) -> None:
         with self._changed:
             if self._is_exclusive:
                 return
             # Two threads that ask at the same time must not wait for each other.
-            self._holders -= 1
             self._claimants += 1
-            self._changed.notify_all()
+            self._release()
             self._changed.wait_for(lambda: self._holders == 0)
             self._claimants -= 1
             self._holders, self._is_exclusive = 1, True
+
+    def _release(self) -> None:
+        self._holders -= 1
+        if self._holders == 0:
+            self._on_free()
+        self._changed.notify_all()

@@ -78,6 +78,29 @@ def test_threads_that_all_ask_to_be_alone_take_turns() -> None:
     assert most == 1
 
 
+def test_it_tells_when_no_thread_holds_it() -> None:
+    freed, both = list[str](), threading.Barrier(2)
+    lock = SharedLock(lambda: freed.append("free"))
+
+    def hold() -> None:
+        with lock.held():
+            both.wait(SOON)
+            both.wait(SOON)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(hold)
+        with lock.held():
+            both.wait(SOON)
+        assert freed == []
+        both.wait(SOON)
+        other.result(SOON)
+    assert freed == ["free"]
+    with lock.held() as exclude_others:
+        exclude_others()
+        assert freed == ["free"] * 2
+    assert freed == ["free"] * 3
+
+
 @pytest.mark.parametrize("alone", [False, True])
 def test_an_exception_releases_it(alone: bool) -> None:
     lock = SharedLock()
