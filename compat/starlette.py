@@ -14,7 +14,7 @@ from starlette.formparsers import FormParser, MultiPartParser
 from compat import MovedError, require
 
 # Where the text of a field goes, piece by piece, by the field's name.
-Sinks = Mapping[str, Callable[[bytes], None]]
+Sinks = Mapping[str, Callable[[bytes], object]]
 
 _NO_SINKS: Sinks = MappingProxyType({})
 

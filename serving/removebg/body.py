@@ -3,6 +3,7 @@
 An image in base64 is decoded as it arrives, so that its text is never kept.
 """
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,6 +83,8 @@ async def read_body(request: Request, max_source_bytes: int) -> Body:
 
 
 async def _read_multipart(request: Request, image: Base64Image, max_bytes: int) -> Body:
+    # A part without a file name is text to a form, but some clients send files so.
+    nameless = {_IMAGE: io.BytesIO(), _BACKDROP: io.BytesIO()}
     form = await FormReader(
         request.headers,
         request.stream(),
@@ -89,12 +92,13 @@ async def _read_multipart(request: Request, image: Base64Image, max_bytes: int) 
         max_field_bytes=_MAX_FIELD_BYTES,
         max_file_bytes=max_bytes + FORM_BYTES,
         max_files=2,
-        sinks={_BASE64: image.write},
+        sinks={_BASE64: image.write, **{name: file.write for name, file in nameless.items()}},
     ).read()
     try:
         body = Body(_unique(form.multi_items()))
-        body.image = _take_file(body.fields, _IMAGE)
-        body.backdrop = _take_file(body.fields, _BACKDROP)
+        body.image, body.backdrop = (
+            _take_file(body.fields, name, text) for name, text in nameless.items()
+        )
         if body.image is not None:
             body.sources.append(_IMAGE)
         if any(isinstance(value, UploadFile) for value in body.fields.values()):
@@ -137,9 +141,12 @@ def _unique(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _take_file(fields: dict[str, Any], name: str) -> bytes | None:
-    """Remove a file from the fields and return its bytes. A form without a file sends no name."""
+def _take_file(fields: dict[str, Any], name: str, nameless: io.BytesIO) -> bytes | None:
+    """Remove a file from the fields and return its bytes, or those of a part without a file name.
+
+    A form in which no file was chosen sends an empty one with an empty name.
+    """
     if not isinstance(file := fields.get(name), UploadFile):
-        return None
+        return nameless.getvalue() or None
     del fields[name]
     return content(file) if file.filename or file.size else None

@@ -47,6 +47,7 @@ def named(name: str, more: str = "") -> str:
 FILES = {
     "browsers and node": named("image_file", '; filename="blob"\r\nContent-Type: image/jpeg'),
     "no content type": named("image_file", '; filename="a.png"'),
+    "no file name": named("image_file", "\r\nContent-Type: image/jpeg"),
     "octet stream": named(
         "image_file", '; filename="image_file"\r\nContent-Type: application/octet-stream'
     ),

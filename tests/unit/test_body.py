@@ -69,6 +69,14 @@ async def test_a_file_is_read_whatever_its_name(filename: str) -> None:
     assert (found.sources, found.fields) == (["image_file"], {"size": "full"})
 
 
+async def test_a_file_without_a_name_is_a_file_too() -> None:
+    found = await read_form(part("image_file", IMAGE), part("bg_image_file", b"a background"))
+    assert (found.image, found.backdrop) == (IMAGE, b"a background")
+    assert (found.sources, found.fields) == (["image_file"], {})
+    with pytest.raises(SourceTooLarge):
+        await read_form(part("image_file", IMAGE), max_bytes=len(IMAGE) - 1)
+
+
 async def test_what_is_empty_is_absent() -> None:
     found = await read_form(
         part("image_file", b"", ""), part("image_url", b"http://a.com/x"), part("roi", b"")
