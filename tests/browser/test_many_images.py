@@ -133,7 +133,9 @@ def test_many_images_are_sent_three_at_a_time_and_downloaded_in_one_zip(
     page.click("#list li:nth-child(8) button")
     expect(page.locator("#download")).to_have_attribute("download", "coffee-cutout.png")
     page.get_by_label("Mask").check()
-    expect(page.locator("#download")).to_have_attribute("download", "coffee-mask.png")
+    expect(page.locator("#download")).to_have_attribute(
+        "download", "coffee-mask.png", timeout=20_000
+    )
     expect(page.locator("#count")).to_have_text("7 of 8 done", timeout=20_000)
     with zipfile.ZipFile(io.BytesIO(visit.download("#zip")[1])) as archive:
         assert {name.rpartition("-")[2] for name in archive.namelist()} == {"mask.png"}
