@@ -15,10 +15,10 @@
      ↓      image/    encode.py
     bytes             PNG, WebP or JPEG
 
-`remove_background.py` composes the steps from decoding to encoding in one function; `find.py` has
-the first of them. `canvas/` composes more than a cutout: scaled, placed, with a shadow, on an
-image. `engine.py` has the models and threads that images are processed with, one at a time or two.
-`options.py` holds what a client may ask for, `errors.py` what can go wrong, `request_timer.py` the
+`remove_background.py` composes the steps from decoding to encoding in one function, with the first
+three of them in `find_subject.py`. `canvas/` composes more than a cutout: scaled, placed, with a
+shadow, on an image. `engine.py` has the models and threads that images are processed with, one at a
+time or two. `options.py` holds what a client may ask for, `errors.py` what can go wrong, `request_timer.py` the
 deadline. `weights/` prepares the model before the first start.
 
 This package imports nothing heavy: the supervisor process imports it, and must not load NumPy.

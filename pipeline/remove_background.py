@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
-from pipeline.find import Search, find
+from pipeline.find_subject import Search, find_subject
 from pipeline.image.box import Box
 from pipeline.image.encode import encode
 from pipeline.image.scale import Size, response_size
@@ -54,7 +54,7 @@ def remove_background(
         response_side=None if max_side is None else lambda _: max_side,
     )
     try:
-        image, found = find(data, search, slot, max_pixels, timer)
+        image, found = find_subject(data, search, slot, max_pixels, timer)
         with timer.step("encode"):
             frame, size = place(found.box, image.scale.full_size)
             if options.format == "webp":

@@ -14,14 +14,14 @@ from pipeline.canvas.shadow import cast_shadow
 from pipeline.canvas.solid import make_solid
 from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
-from pipeline.find import Search, find
+from pipeline.find_subject import Search, find_subject
 from pipeline.image.box import Box
 from pipeline.image.compose import TRANSPARENT, WHITE, lay_over
 from pipeline.image.encode import WRITERS
 from pipeline.image.scaled_layer import frame_at
 from pipeline.image.source_image import SourceImage
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
-from pipeline.mask.found import FoundSubject
+from pipeline.mask.subject import FoundSubject
 from pipeline.request_timer import RequestTimer
 
 # What a decoded source, a backdrop and a WebP being encoded may take together, in bytes. A source
@@ -81,7 +81,7 @@ def compose_image(
         response_side=lambda source: max(fit_size(source, fitted(source).max_pixels)),
     )
     try:
-        image, found = find(data, search, slot, max_pixels, timer, held=behind)
+        image, found = find_subject(data, search, slot, max_pixels, timer, held=behind)
         with timer.step("encode"):
             canvas = _compose(image, found, fitted(image.scale.full_size), backdrop)
             if plan.format == "webp":

@@ -30,8 +30,8 @@ def fail(*_, **__):
     raise TypeError("ours")
 
 async def ask(client):
-    import pipeline.mask.found
-    pipeline.mask.found.select_subject = fail
+    import pipeline.mask.subject
+    pipeline.mask.subject.select_subject = fail
     files = {"image": SAMPLE.read_bytes()}
     response = await client.post("/remove-background/upload", files=files)
     return response.status_code, response.json(), dict(response.headers)

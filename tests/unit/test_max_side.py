@@ -74,7 +74,7 @@ def divisors(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         chosen.append(image.scale.divisor)
         return image
 
-    monkeypatch.setattr("pipeline.find.decode", spy)
+    monkeypatch.setattr("pipeline.find_subject.decode", spy)
     return chosen
 
 

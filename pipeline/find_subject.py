@@ -13,7 +13,7 @@ from pipeline.image.box import Box
 from pipeline.image.decode import ChooseDivisor, decode
 from pipeline.image.scale import finer_divisor, first_divisor
 from pipeline.image.source_image import SourceImage
-from pipeline.mask.found import FoundSubject, locate, select
+from pipeline.mask.subject import FoundSubject, locate, select
 from pipeline.request_timer import RequestTimer
 
 Size = tuple[int, int]
@@ -39,7 +39,7 @@ class Search:
     response_side: Callable[[Size], int] | None = None
 
 
-def find(
+def find_subject(
     data: bytes, search: Search, slot: Slot, max_pixels: int, timer: RequestTimer, held: int = 0
 ) -> tuple[SourceImage, FoundSubject]:
     """Decode an image and find its subject, with the model and the threads of `slot`.

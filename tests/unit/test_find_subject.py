@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import find as find_module
+from pipeline import find_subject as find_module
 from pipeline.engine import Slot
 from pipeline.errors import DeadlineExceeded
-from pipeline.find import Search, Size, find
+from pipeline.find_subject import Search, Size, find_subject
 from pipeline.image.box import Box
 from pipeline.image.decode import decode
 from pipeline.mask.segmenter import Prediction
@@ -70,7 +70,7 @@ def shows_subject(size: int) -> Any:
 def run(data: bytes, model: Finding, held: int = 0, **of: Any) -> tuple[Any, Any]:
     timer = RequestTimer(deadline=float("inf"))
     search = Search("all", **of)
-    return find(data, search, Slot(model), MAX_PIXELS, timer, held)
+    return find_subject(data, search, Slot(model), MAX_PIXELS, timer, held)
 
 
 @pytest.mark.parametrize(
@@ -127,4 +127,4 @@ def test_no_step_starts_after_the_deadline(jpeg: bytes) -> None:
     slot: Any = Slot(Finding(0, 0, 1, 1))
     search = Search("all", shows_all(400))
     with pytest.raises(DeadlineExceeded):
-        find(jpeg, search, slot, MAX_PIXELS, RequestTimer(deadline=0.0))
+        find_subject(jpeg, search, slot, MAX_PIXELS, RequestTimer(deadline=0.0))

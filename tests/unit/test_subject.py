@@ -9,8 +9,8 @@ from PIL import Image
 from pipeline.errors import NoSubjectFound
 from pipeline.image.box import Box
 from pipeline.image.source_image import Reduction, SourceImage
-from pipeline.mask.found import FoundSubject, locate, select
 from pipeline.mask.segmenter import Prediction
+from pipeline.mask.subject import FoundSubject, locate, select
 
 SIZE = (640, 640)
 
