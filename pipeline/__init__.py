@@ -18,8 +18,8 @@
 `remove_background.py` composes the steps from decoding to encoding in one function, with the first
 three of them in `find_subject.py`. `canvas/` composes more than a cutout: scaled, placed, with a
 shadow, on an image. `engine.py` has the models and threads that images are processed with, one at a
-time or two. `options.py` holds what a client may ask for, `errors.py` what can go wrong, `request_timer.py` the
-deadline. `weights/` prepares the model before the first start.
+time or two. `options.py` holds what a client may ask for, `errors.py` what can go wrong,
+`request_timer.py` the deadline. `weights/` prepares the model before the first start.
 
 This package imports nothing heavy: the supervisor process imports it, and must not load NumPy.
 """
