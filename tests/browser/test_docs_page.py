@@ -9,7 +9,7 @@ def test_swagger_ui_shows_the_document_and_sends_a_request(open_page: Open) -> N
     """Under the same content security policy as the page."""
     visit = open_page("/docs")
     page = visit.page
-    expect(page.locator(".opblock")).to_have_count(8)
+    expect(page.locator(".opblock")).to_have_count(10)
     page.locator(".opblock", has_text="/remove-background/upload").locator(
         ".opblock-summary-control"
     ).click()
