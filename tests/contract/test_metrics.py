@@ -51,7 +51,7 @@ def test_requests_are_counted_by_code_and_path(watched: Server) -> None:
     assert requests.keys() == {
         (code, path)
         for code in codes
-        for path in ("/remove-background", "/remove-background/upload")
+        for path in ("/remove-background", "/remove-background/upload", "/v1.0/removebg")
     }
     assert scrape(watched)["refused_addresses_total"][()] >= 1
 

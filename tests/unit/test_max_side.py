@@ -123,7 +123,7 @@ def test_a_margin_is_in_pixels_of_the_source(jpeg: bytes) -> None:
             assert abs(side - of_full) <= 4
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("orientation", [1, 6, 7])
 def test_a_jpeg_is_decoded_at_a_fraction(
     orientation: int, large: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
