@@ -16,7 +16,7 @@ from tests.support.source import Source
 
 pytestmark = pytest.mark.usefixtures("unharmed")
 
-DOSES = [20, pytest.param(300, marks=pytest.mark.slow)]
+DOSES = [10, pytest.param(300, marks=pytest.mark.slow)]
 
 
 def values_of(name: str) -> st.SearchStrategy[str]:

@@ -240,7 +240,7 @@ def end_tree(process: subprocess.Popen[bytes], seconds: float = _STOP_SECONDS) -
     process.wait()
 
 
-def wait_until_ready(server: Server, seconds: float = 60, path: str = "/readyz") -> None:
+def wait_until_ready(server: Server, seconds: float = 120, path: str = "/readyz") -> None:
     """Return once `path` answers 200. Raise AssertionError if that takes too long."""
 
     def ready() -> bool:

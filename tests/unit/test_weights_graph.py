@@ -71,7 +71,7 @@ def test_the_stored_model_gives_the_same_maps_of_real_photos(
         onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         for model in (weights, model_file.read_bytes())
     )
-    photos = sorted((data / "photos").glob("*.jpg"))
+    photos = sorted((data / "photos").glob("*.jpg"))[::2]
     assert photos
     for photo in photos:
         tensor = to_input(model_image_of(photo.read_bytes()))
