@@ -39,13 +39,17 @@ class SharedLock:
                 return
             # Two threads that ask at the same time must not wait for each other.
             self._claimants += 1
-            self._release()
-            self._changed.wait_for(lambda: self._holders == 0)
-            self._claimants -= 1
-            self._holders, self._is_exclusive = 1, True
+            try:
+                self._release()
+                self._changed.wait_for(lambda: self._holders == 0)
+                self._is_exclusive = True
+            finally:
+                self._claimants -= 1
+                self._holders += 1
 
     def _release(self) -> None:
+        """Give the lock back, then call `on_free`, whose exception must leave nobody waiting."""
         self._holders -= 1
+        self._changed.notify_all()
         if self._holders == 0:
             self._on_free()
-        self._changed.notify_all()

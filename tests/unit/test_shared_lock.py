@@ -102,6 +102,28 @@ def test_it_tells_when_no_thread_holds_it() -> None:
 
 
 @pytest.mark.parametrize("alone", [False, True])
+def test_an_exception_of_on_free_leaves_the_lock_usable(alone: bool) -> None:
+    failures = [ZeroDivisionError()]
+
+    def on_free() -> None:
+        if failures:
+            raise failures.pop()
+
+    lock = SharedLock(on_free)
+
+    def hold() -> None:
+        with lock.held() as exclude_others:
+            if alone:
+                exclude_others()
+
+    with pytest.raises(ZeroDivisionError):
+        hold()
+    with ThreadPoolExecutor(2) as pool:
+        for one in [pool.submit(hold) for _ in range(4)]:
+            one.result(SOON)
+
+
+@pytest.mark.parametrize("alone", [False, True])
 def test_an_exception_releases_it(alone: bool) -> None:
     lock = SharedLock()
 
