@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.engine import Slot
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Size
 from pipeline.image.decode import ChooseDivisor, decode
 from pipeline.image.scale import finer_divisor, first_divisor
 from pipeline.image.source_image import SourceImage
 from pipeline.mask.subject import FoundSubject, locate, select
 from pipeline.request_timer import RequestTimer
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
 from pipeline.find_subject import Search, find_subject
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Size
 from pipeline.image.encode import encode
-from pipeline.image.scale import Size, response_size
+from pipeline.image.scale import response_size
 from pipeline.image.scaled_layer import frame_at
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
 from pipeline.options import Options

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.canvas.plan import Size
+from pipeline.image.box import Size
 from pipeline.image.decode import decode
 from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import Strips

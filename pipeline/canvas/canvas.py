@@ -8,8 +8,9 @@ from PIL import Image
 
 from pipeline.canvas.backdrop import Backdrop
 from pipeline.canvas.layout import Layout
-from pipeline.canvas.plan import RGBA, TRANSPARENT, Size
+from pipeline.canvas.plan import RGBA, TRANSPARENT
 from pipeline.canvas.shadow import SoftShadow
+from pipeline.image.box import Size
 from pipeline.image.compose import lay_over, straight_rgba
 from pipeline.image.layer import Layer
 from pipeline.image.strips import Strips

@@ -9,13 +9,13 @@ from pipeline.canvas.archive import write_zip
 from pipeline.canvas.backdrop import Backdrop
 from pipeline.canvas.canvas import Canvas
 from pipeline.canvas.layout import arrange, fit_size
-from pipeline.canvas.plan import Plan, Size
+from pipeline.canvas.plan import Plan
 from pipeline.canvas.shadow import cast_shadow
 from pipeline.canvas.solid import make_solid
 from pipeline.engine import Slot
 from pipeline.errors import OutOfMemory
 from pipeline.find_subject import Search, find_subject
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Size
 from pipeline.image.compose import TRANSPARENT, WHITE, lay_over
 from pipeline.image.encode import WRITERS
 from pipeline.image.scaled_layer import frame_at

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from pipeline.canvas.plan import Margins, Plan, Size
-from pipeline.image.box import Box
+from pipeline.canvas.plan import Margins, Plan
+from pipeline.image.box import Box, Size
 
 # How far from the ideal length of the longer side sides are searched, in pixels. For ratios up to
 # 4:1, it leaves at most 0.5 % of a quarter of a megapixel unused.

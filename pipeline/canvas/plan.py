@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Size
 
-Size = tuple[int, int]
 RGBA = tuple[int, int, int, int]
 Format = Literal["auto", "png", "jpeg", "webp", "zip"]
 ShadowKind = Literal["drop", "3d", "car"]

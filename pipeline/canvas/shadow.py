@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from pipeline.canvas.layout import Layout
-from pipeline.canvas.plan import Shadow, Size
+from pipeline.canvas.plan import Shadow
+from pipeline.image.box import Size
 
 # The longer side of the thumbnail, in pixels. A shadow is blurred by more than one of them.
 _SIDE = 256

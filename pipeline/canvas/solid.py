@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.canvas.plan import Size
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Size
 from pipeline.image.layer import Layer
 from pipeline.image.strips import Strips
 from pipeline.mask.connected import label

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+# Width and height in pixels.
+Size = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Box:

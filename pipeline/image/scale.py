@@ -2,9 +2,7 @@
 
 import math
 
-from pipeline.image.box import Box
-
-Size = tuple[int, int]
+from pipeline.image.box import Box, Size
 
 # The fractions at which libjpeg decodes in less time.
 _DIVISORS = (8, 4, 2)

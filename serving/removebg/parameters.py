@@ -18,9 +18,8 @@ from pipeline.canvas.plan import (
     Plan,
     Shadow,
     ShadowKind,
-    Size,
 )
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Size
 from serving.removebg.errors import InvalidParameter
 
 # The sizes, in pixels of the whole image (remove.bg's documentation of `size`).

@@ -9,8 +9,8 @@ from PIL import Image
 from pipeline import find_subject as find_module
 from pipeline.engine import Slot
 from pipeline.errors import DeadlineExceeded
-from pipeline.find_subject import Search, Size, find_subject
-from pipeline.image.box import Box
+from pipeline.find_subject import Search, find_subject
+from pipeline.image.box import Box, Size
 from pipeline.image.decode import decode
 from pipeline.mask.segmenter import Prediction
 from pipeline.request_timer import RequestTimer
