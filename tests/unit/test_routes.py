@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import NoSubjectFound, SourceTimeout
 from pipeline.image.box import Box
+from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
 from serving.removebg import routes
 from serving.removebg.routes import RemovebgAPI, Work
@@ -78,7 +79,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
 
     works: list[Work] = []
 
-    def compose(work: Work, max_pixels: int, slot: Any) -> Composed:
+    def compose(work: Work, max_pixels: int, timer: RequestTimer, slot: Any) -> Composed:
         assert (max_pixels, slot) == (25_000_000, "a slot")
         works.append(work)
         if work.parameters.size == "hd":
@@ -226,9 +227,9 @@ def test_a_background_that_cannot_be_decoded_is_named(monkeypatch: pytest.Monkey
     timer = RequestTimer(deadline=float("inf"))
     image = SAMPLE.read_bytes()
     for backdrop, code in ((b"no image", "invalid_file_type"), (image[:900], None)):
-        work = Work(parse_parameters({}), image, backdrop, False, timer)
+        work = Work(parse_parameters({}), image, backdrop, False)
         with pytest.raises(BackdropFailed) as caught:
-            routes._compose(work, 25_000_000, slot)
+            routes._compose(work, 25_000_000, timer, slot)
         assert caught.value.answer.code == (code or "failed_to_read_image")
         assert "background" in caught.value.answer.title
     assert list(timer.milliseconds) == ["backdrop"]
