@@ -26,10 +26,10 @@ setup: $(VENV)/setup.done  ## Create .venv, install what serving needs, prepare 
 serve: setup  ## Serve on port 8000 (or PORT=9000; HOST=127.0.0.1 for this machine only)
 	@exec $(BIN)/bentoml serve --host $(HOST) --port $(PORT)
 
-# Unit tests run two at a time. The others measure a service that needs all processors.
+# Contract tests come last and alone: they measure a service that needs all processors.
 test: $(VENV)/dev.done setup  ## Run the tests (at most 10 minutes)
-	@$(BIN)/python -m pytest -m "not slow and not image" --numprocesses 2 tests/unit; unit=$$?; \
-	  $(BIN)/python -m pytest -m "not slow and not image" tests/contract tests/browser && exit $$unit
+	@$(BIN)/python -m pytest -m "not slow and not image" --numprocesses 2 --dist loadfile tests/unit tests/browser; \
+	  status=$$?; $(BIN)/python -m pytest -m "not slow and not image" tests/contract && exit $$status
 
 test-slow: $(VENV)/dev.done setup  ## Run the slow tests
 	@$(BIN)/python -m pytest -m slow
