@@ -98,7 +98,7 @@ $(VENV)/dev.done: requirements/dev.txt | $(BIN)/python
 bench/.peer/installed: requirements/peer.txt | $(BIN)/python
 	@echo "bench: installing $< into $(@D)"
 	@$(BIN)/python -m venv --clear $(@D)
-	@$(@D)/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r $<
+	@$(BIN)/uv pip install --python $(@D)/bin/python --quiet --require-hashes -r $<
 	@$(@D)/bin/rembg s --help > $(@D)/help.txt
 	@touch $@
 
