@@ -29,7 +29,10 @@ class QueuedRequest(Protocol):
 
     @property
     def holds_place(self) -> bool:
-        """Whether the request counts as active. An evicted request does not."""
+        """Whether the request counts as active.
+
+        An evicted request does not, nor one that shares the work of another.
+        """
 
     def shut_down(self) -> None:
         """End the request because the process ends."""
@@ -74,7 +77,8 @@ class AdmissionQueue:
         """
         if self._is_closing:
             raise ShuttingDown
-        if self.active >= self.capacity and not self._budget.evict_slowest_peer():
+        is_full = request.holds_place and self.active >= self.capacity
+        if is_full and not self._budget.evict_slowest_peer():
             raise Busy
         self._requests.add(request)
         self._is_empty.clear()
