@@ -11,9 +11,9 @@ from urllib.parse import quote, unquote_to_bytes
 
 PATH = "/remove-background"
 
-# Twice what an ASCII URL of 2,048 characters (pipeline/fetch/url.py) takes if every byte of it is
-# percent-encoded, and small enough that a refusal takes less than a millisecond.
-MAX_QUERY_BYTES = 16_384
+# What an ASCII URL of 2,048 characters (pipeline/fetch/url.py) takes if every byte of it is
+# percent-encoded, and 2 KB for the options. A refusal then takes less than a millisecond.
+MAX_QUERY_BYTES = 8_192
 
 _NOT_AN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 

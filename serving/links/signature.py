@@ -29,15 +29,16 @@ class Link:
     expires: int | None
 
 
-def sign(key: bytes, fields: Mapping[str, str]) -> str:
-    """Return the signature of a request: 43 characters of base64url (RFC 4648, 5), unpadded."""
-    digest = hmac.digest(key, canonical(fields).encode(), hashlib.sha256)
+def sign(key: bytes, form: str) -> str:
+    """Return the signature of a canonical form: 43 characters of base64url (RFC 4648, 5)."""
+    digest = hmac.digest(key, form.encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def signed_url(base: str, key: bytes, fields: Mapping[str, str]) -> str:
     """Return the URL of a signed request at the service `base`, such as `https://example.com`."""
-    return f"{base.rstrip('/')}{canonical(fields)}&signature={sign(key, fields)}"
+    form = canonical(fields)
+    return f"{base.rstrip('/')}{form}&signature={sign(key, form)}"
 
 
 class URLKeys:
@@ -57,11 +58,11 @@ class URLKeys:
         except ValueError:
             raise InvalidSignature from None
         given = fields.pop("signature", "").encode()
+        form = canonical(fields)
         # Compare with all keys, each in constant time, so that the duration reveals nothing.
-        matches = [hmac.compare_digest(given, sign(key, fields).encode()) for key in self._keys]
+        matches = [hmac.compare_digest(given, sign(key, form).encode()) for key in self._keys]
         if not any(matches):
             raise InvalidSignature
-        form = canonical(fields)
         expires = fields.pop("expires", None)
         if expires is None:
             return Link(form, fields, None)

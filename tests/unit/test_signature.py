@@ -25,7 +25,7 @@ def test_the_signature_is_hmac_sha256_of_the_canonical_form() -> None:
     form = b"/remove-background?image_url=https%3A%2F%2Fexample.com%2Fa.jpg"
     digest = hmac.new(KEY, form, hashlib.sha256).digest()
     expected = base64.urlsafe_b64encode(digest).decode()[:43]
-    assert sign(KEY, URL) == expected
+    assert sign(KEY, form.decode()) == expected
     assert signed_url("http://a.com/", KEY, URL) == (
         f"http://a.com{form.decode()}&signature={expected}"
     )
