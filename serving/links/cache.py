@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from typing import Any
 from urllib.parse import unquote
 
 from pipeline.errors import BackgroundRemovalError
@@ -23,6 +24,26 @@ _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')  # RFC 9110, 8.8.3
 SHOWABLE = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "X-Content-Type-Options": "nosniff",
+}
+
+
+_TEXT: dict[str, Any] = {"type": "string"}
+
+CACHE_CONTROL = "Cache-Control"
+
+# The headers of a response with an image: a description and a JSON schema of each.
+LINK_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    CACHE_CONTROL: ("How long the response may be stored; never past `expires`.", _TEXT),
+    "ETag": (
+        "The strong entity tag of the body.",
+        {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
+    ),
+    "Content-Disposition": ("`inline`, with the source's name.", _TEXT),
+    "Cross-Origin-Resource-Policy": (
+        "Any page may show the image.",
+        {"const": "cross-origin", **_TEXT},
+    ),
+    "X-Content-Type-Options": ("The media type is right.", {"const": "nosniff", **_TEXT}),
 }
 
 

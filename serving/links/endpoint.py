@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from pipeline.errors import BackgroundRemovalError
 from serving.lifecycle import Admission, request_context
 from serving.links.cache import (
+    CACHE_CONTROL,
     SHOWABLE,
     cache_control,
     disposition,
@@ -90,7 +91,7 @@ class LinksAPI:
         tagged = await flight.result()
         admission.timer.milliseconds.update(flight.milliseconds)
         headers = {
-            "Cache-Control": cache_control(
+            CACHE_CONTROL: cache_control(
                 self._runtime.settings.cache_seconds, _seconds_left(link.expires)
             ),
             "ETag": tagged.tag,
@@ -130,4 +131,4 @@ def _render_error(
     expires: int | None, error: BackgroundRemovalError, headers: dict[str, str] | None = None
 ) -> Response:
     caching = error_cache_control(error, _seconds_left(expires))
-    return error_response(error, {**(headers or {}), "Cache-Control": caching})
+    return error_response(error, {**(headers or {}), CACHE_CONTROL: caching})
