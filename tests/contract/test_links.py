@@ -143,7 +143,11 @@ def code_of(language: str) -> str:
     return str(code)
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "language",
+    # The first `go run` compiles the standard library.
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "go")) for name in LANGUAGES],
+)
 def test_the_code_of_the_documentation_makes_links(
     linked: Server, source: Source, language: str, tmp_path: Path
 ) -> None:
