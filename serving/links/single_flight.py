@@ -20,8 +20,9 @@ from serving.tracing import step_recorder
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
-# Clients of all flights together: 40 KB each while they wait, so 40 MB.
-MAX_CLIENTS = 1_000
+# Clients of all flights together. While they read slowly, each holds two parts of a response
+# (response_sender.py): 64 MB at most.
+MAX_CLIENTS = 512
 
 # A flight that has landed takes no more clients after this many seconds. Clients that read slowly
 # would otherwise keep its result for all that follow, however old.

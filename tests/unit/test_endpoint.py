@@ -142,6 +142,13 @@ async def test_a_stopping_service_refuses_links() -> None:
     assert (connection.code, connection.headers[b"cache-control"]) == ("shutting_down", b"no-store")
 
 
+async def test_equal_links_hold_one_place() -> None:
+    worker = Worker(BGR_MAX_WAITING="1")
+    connections = await asyncio.gather(*(worker.open() for _ in range(5)))
+    assert [connection.status for connection in connections] == [200] * 5
+    assert len(worker.asked) == 1
+
+
 async def test_each_client_has_its_own_deadline() -> None:
     worker = Worker(BGR_DEADLINE="0.2")
     worker.go.clear()
