@@ -17,7 +17,7 @@ from tests.support.links import (
     link,
     open_links,
 )
-from tests.support.serving import launch, serve, stop, wait_until_ready
+from tests.support.serving import launch, stop, wait_until_ready
 from tests.support.source import Source
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,8 @@ def test_a_view_costs_an_inference_only_once(
     url = source.url("/photo.jpg")
     paths = [link(url, max_side=str(64 + number), format="webp") for number in range(LINKS)]
     with ExitStack() as stack:
-        service = stack.enter_context(serve(**settings))
+        service = stack.enter_context(launch(settings=settings))
+        wait_until_ready(service)
         proxy = stack.enter_context(CACHES[cache](service, tmp_path))
         before = inferences(service)
         cold = asyncio.run(open_links(proxy.port, paths, VIEWS // 2, CLIENTS))
