@@ -197,7 +197,8 @@ async def test_a_flight_needs_a_place() -> None:
     with pytest.raises(Busy):
         await worker.client("b")
     worker.pilot.go.set()
-    assert await asyncio.gather(*(first, worker.client())) == [b"PNG"] * 2
+    second = worker.client()
+    assert (await first, await second) == (b"PNG", b"PNG")
 
 
 async def test_clients_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
