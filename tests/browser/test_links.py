@@ -1,23 +1,12 @@
 """The page makes signed links, with a key that stays in the browser."""
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import expect
 
 from serving.links.signature import signed_url
 from tests.browser.visit import Open
 from tests.support.links import KEY
-from tests.support.serving import Server, serve
+from tests.support.serving import Server
 from tests.support.source import Source
-
-
-@pytest.fixture(scope="module")
-def linked(source: Source) -> Iterator[Server]:
-    """The service with a key for links."""
-    allowed = f"127.0.0.1:{source.port}"
-    with serve(BGR_URL_KEYS=KEY, BGR_ALLOWED_PRIVATE_HOSTS=allowed) as server:
-        yield server
 
 
 def test_the_link_is_signed_in_the_browser(open_page: Open, linked: Server, source: Source) -> None:

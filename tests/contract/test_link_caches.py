@@ -9,21 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import Record
-from tests.support.links import (
-    KEY,
-    behind_nginx_cache,
-    behind_varnish,
-    inferences,
-    link,
-    open_links,
-)
+from tests.support.links import CACHES, KEY, inferences, link, open_links
 from tests.support.serving import launch, stop, wait_until_ready
 from tests.support.source import Source
 
 pytestmark = pytest.mark.slow
 
 VIEWS, LINKS, CLIENTS = 20_000, 50, 64
-CACHES = {"nginx": behind_nginx_cache, "varnish": behind_varnish}
 
 
 @pytest.mark.parametrize("cache", CACHES)

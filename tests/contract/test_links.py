@@ -3,7 +3,6 @@
 import asyncio
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,9 @@ import pytest
 
 from serving.links.signature import signed_url
 from tests.support.environment import ROOT, Record, needed
-from tests.support.links import (
-    KEY,
-    behind_nginx_cache,
-    behind_varnish,
-    inferences,
-    link,
-    open_links,
-)
+from tests.support.links import CACHES, KEY, inferences, link, open_links
 from tests.support.openapi import assert_documented
-from tests.support.serving import URL, Server, assert_error, serve
+from tests.support.serving import URL, Server, assert_error
 from tests.support.source import Source
 
 DOCS = (ROOT / "docs" / "links.md").read_text()
@@ -34,15 +26,6 @@ LANGUAGES = {
     "ruby": (("ruby",), "link.rb", "ruby"),
     "go": (("go", "run"), "link.go", "golang-go"),
 }
-CACHES = {"nginx": behind_nginx_cache, "varnish": behind_varnish}
-
-
-@pytest.fixture(scope="module")
-def linked(source: Source) -> Iterator[Server]:
-    """The service with a key for links."""
-    allowed = f"127.0.0.1:{source.port}"
-    with serve(BGR_URL_KEYS=KEY, BGR_ALLOWED_PRIVATE_HOSTS=allowed) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,10 @@ def _ready(proxy: Server) -> Server:
     return proxy
 
 
+# The caches that have an example in deploy/.
+CACHES = {"nginx": behind_nginx_cache, "varnish": behind_varnish}
+
+
 async def open_links(port: int, paths: Sequence[str], total: int, clients: int) -> Counter[int]:
     """GET each path in turn, `total` times in all, on `clients` connections that stay open.
 
