@@ -62,8 +62,11 @@ def parse_link(parameters: Mapping[str, str]) -> URLRequest:
 
     Raises InvalidRequest.
     """
-    fields = {name: _parse_field(value) for name, value in parameters.items()}
-    return _validate(URLRequest, fields | {"image_url": parameters.get("image_url")})
+    fields = {
+        name: value if name == "image_url" else _parse_field(value)
+        for name, value in parameters.items()
+    }
+    return _validate(URLRequest, fields)
 
 
 async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]:

@@ -22,10 +22,9 @@ def link(image_url: str, **fields: str) -> str:
 
 
 def inferences(server: Server) -> float:
-    """Return how many inferences a service has run."""
+    """Return how many inferences a service has run. The counter begins with the first request."""
     lines = server.get("/metrics").text.splitlines()
-    (value,) = [line.split()[-1] for line in lines if line.startswith(INFERENCES)]
-    return float(value)
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(INFERENCES))
 
 
 @contextlib.contextmanager
@@ -50,7 +49,8 @@ def behind_varnish(service: Server, folder: Path) -> Iterator[Server]:
     config = (ROOT / "deploy" / "cache.vcl").read_text()
     config = config.replace('"background-remover"', '"127.0.0.1"')
     (folder / "cache.vcl").write_text(config.replace('"8000"', f'"{service.port}"'))
-    command = [program, "-F", "-n", str(folder), "-a", f"127.0.0.1:{port}"]
+    # Without a jail, which could not read a folder of the user's own.
+    command = [program, "-j", "none", "-F", "-n", str(folder), "-a", f"127.0.0.1:{port}"]
     command += ["-f", str(folder / "cache.vcl"), "-s", "malloc,64m"]
     with running(command, port, os.environ) as proxy:
         yield _ready(proxy)
