@@ -22,6 +22,8 @@ def test_the_link_is_signed_in_the_browser(open_page: Open, linked: Server, sour
     expected = signed_url(linked.url, KEY.encode(), {"image_url": url, "background": "#08f"})
     expect(page.locator("#link")).to_have_text(expected)
     assert linked.get(expected.removeprefix(linked.url)).status_code == 200
+    visit.assert_accessible()
+    visit.assert_fits()
     assert not [asked for asked in visit.requests if KEY in asked]
     page.get_by_label("Key, which stays in this page").fill(KEY[1:])
     expect(page.locator("#link")).to_have_text("")

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.errors import ExpiredSignature, InvalidRequest, InvalidSignature
-from serving.links.canonical import MAX_QUERY_BYTES
+from serving.links.canonical import MAX_QUERY_BYTES, canonical
 from serving.links.signature import URLKeys, sign, signed_url
-from tests.support.environment import Record
+from tests.support.environment import ROOT, Record
 from tests.support.link_mutations import FIELDS, KEY, is_same, mutated, signed_query
 
 URL = {"image_url": "https://example.com/a.jpg"}
@@ -29,6 +29,13 @@ def test_the_signature_is_hmac_sha256_of_the_canonical_form() -> None:
     assert signed_url("http://a.com/", KEY, URL) == (
         f"http://a.com{form.decode()}&signature={expected}"
     )
+
+
+def test_the_example_of_the_documentation() -> None:
+    text = (ROOT / "docs" / "links.md").read_text()
+    form = canonical({"image_url": "https://example.com/photo.jpg", "max_side": "800"})
+    assert f"   {form}\n" in text
+    assert f"`{sign(KEY, form)}`" in text
 
 
 @given(fields=FIELDS)
