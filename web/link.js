@@ -18,8 +18,8 @@ export async function showLink(image) {
 }
 
 async function hasLinks() {
-  const { paths } = await (await fetch("docs.json")).json();
-  return Boolean(paths[PATH].get);
+  const response = await fetch("docs.json").catch(() => null);
+  return Boolean(response?.ok && (await response.json()).paths[PATH].get);
 }
 
 async function sign(fields, key) {
