@@ -29,6 +29,7 @@ from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 from serving.early_refusal import Admit, EarlyRefusal
 from serving.lifecycle import Admission, RequestLifecycle, request_context
+from serving.links.endpoint import LinkRoute, LinksAPI
 from serving.logging import LOGGER, configure_logging
 from serving.middleware import create_middleware
 from serving.openapi import complete
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 runtime = Runtime()
 removebg = RemovebgAPI(runtime)
+links = LinksAPI(runtime)
 
 _COUNTED_PATHS = PAGE_PATHS | {
     URL_ENDPOINT,
@@ -129,6 +131,7 @@ class StoredModel(bentoml.models.BentoModel):
             Route("/health", health),
             Route("/docs.json", docs),
             *page_routes(),
+            LinkRoute(links),
             Mount(REMOVEBG_PREFIX, removebg),
         ]
     ),
@@ -184,6 +187,7 @@ class BackgroundRemover:
             remove_background, max_pixels=settings.max_pixels
         )
         removebg.start(self._downloader, self._engine)
+        links.start(self._cut_out)
         for is_shared in (True, False):
             timer = RequestTimer(deadline=float("inf"))
             self._process((SAMPLE.read_bytes(), Options()), timer, is_shared)
@@ -231,8 +235,14 @@ class BackgroundRemover:
         work = functools.partial(self._remove_background, *source, timer=timer)
         return self._engine.run(work, is_shared)
 
+    async def _cut_out(self, fields: URLRequest, admission: Admission) -> "Cutout":
+        read = functools.partial(self._download, fields)
+        return await process(runtime, admission, read, self._process)
+
     async def _read_url(self, request: Request, admission: Admission) -> Source:
-        fields = await read_url_request(request)
+        return await self._download(await read_url_request(request), admission)
+
+    async def _download(self, fields: URLRequest, admission: Admission) -> Source:
         admission.reservation.release()
         with admission.timer.step("download"):
             image = await self._downloader.download(fields.image_url, admission.reservation.grow)

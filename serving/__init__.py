@@ -14,6 +14,8 @@
     responses.py        cutout or error -> response
     errors.py           the errors that only HTTP knows
     removebg/           remove.bg's API, over the same admission, limits and pipeline
+    links/              signed links: GET /remove-background, for caches
+    sign.py             `python -m serving.sign`: prints a signed link
     openapi.py          completes BentoML's OpenAPI document
     openapi_parts.py    what the descriptions of all routes have in common
     static.py           serves the page at / and the API documentation at /docs

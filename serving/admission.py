@@ -29,7 +29,10 @@ class QueuedRequest(Protocol):
 
     @property
     def holds_place(self) -> bool:
-        """Whether the request counts as active. An evicted request does not."""
+        """Whether the request counts as active.
+
+        An evicted request does not, nor one that shares the work of another.
+        """
 
     def shut_down(self) -> None:
         """End the request because the process ends."""
@@ -69,7 +72,7 @@ class AdmissionQueue:
 
     @property
     def is_full(self) -> bool:
-        """Whether `admit` would refuse a request."""
+        """Whether `admit` would refuse a request that needs a place."""
         return self._is_closing or (self.active >= self.capacity and not self._budget.has_slow_peer)
 
     def admit(self, request: QueuedRequest) -> None:
@@ -79,7 +82,8 @@ class AdmissionQueue:
         """
         if self._is_closing:
             raise ShuttingDown
-        if self.active >= self.capacity and not self._budget.evict_slowest_peer():
+        lacks_place = request.holds_place and self.active >= self.capacity
+        if lacks_place and not self._budget.evict_slowest_peer():
             raise Busy
         self._requests.add(request)
         self._is_empty.clear()

@@ -3,6 +3,8 @@
 BackgroundRemovalError
 ├── InvalidRequest          invalid_request
 ├── Unauthorized            unauthorized
+├── InvalidSignature        invalid_signature
+├── ExpiredSignature        expired_signature
 ├── NotFound                not_found
 ├── MethodNotAllowed        method_not_allowed
 ├── RequestTooLarge         request_too_large
@@ -23,6 +25,16 @@ class InvalidRequest(BackgroundRemovalError):
 class Unauthorized(BackgroundRemovalError):
     code = "unauthorized"
     message = "Send a valid API key in X-Api-Key, or as Authorization: Bearer."
+
+
+class InvalidSignature(BackgroundRemovalError):
+    code = "invalid_signature"
+    message = "The link is not signed with a valid key, or was changed after it was signed."
+
+
+class ExpiredSignature(BackgroundRemovalError):
+    code = "expired_signature"
+    message = "The link has expired; ask its owner for a new one."
 
 
 class NotFound(BackgroundRemovalError):

@@ -66,21 +66,34 @@ class RequestLifecycle:
         self._error: BackgroundRemovalError | None = None
         self._app_timeout: asyncio.Timeout | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_evicted = False
+        self._holds_place = True
 
     @property
     def holds_place(self) -> bool:
         """Whether the request counts as active."""
-        return not self._is_evicted
+        return self._holds_place
 
     def admit(self, endpoint: str, max_body_bytes: int) -> Admission:
         """Admit the request to `endpoint`. Without admission, a request cannot send a body.
 
         Raises Unauthorized, Busy, ShuttingDown, or RequestTooLarge if its Content-Length is larger.
         """
-        runtime = self._runtime
         self.endpoint = endpoint
-        runtime.api_keys.check(self.headers)
+        self._runtime.api_keys.check(self.headers)
+        return self._enter(max_body_bytes)
+
+    def admit_shared(self, endpoint: str) -> Admission:
+        """Admit a request without a body to work that others share, and that has its own place.
+
+        It needs no API key: the caller has checked another authorization. Raises ShuttingDown or
+        RequestTooLarge.
+        """
+        self.endpoint = endpoint
+        self._holds_place = False
+        return self._enter(0)
+
+    def _enter(self, max_body_bytes: int) -> Admission:
+        runtime = self._runtime
         self.body.allow(max_body_bytes)
         runtime.queue.admit(self)
         deadline = self.started + runtime.settings.deadline
@@ -98,7 +111,7 @@ class RequestLifecycle:
 
     def evict(self) -> None:
         """End the request because its peer is slow and others need its memory or place."""
-        self._is_evicted = True
+        self._holds_place = False
         if self.response.status is not None:
             self.end(EndReason.SLOW_READER)
         else:

@@ -15,7 +15,16 @@ from pipeline.errors import (
     SourceTooLarge,
 )
 from pipeline.options import Options
-from serving.errors import MethodNotAllowed, NotFound, ShuttingDown
+from serving.errors import (
+    ExpiredSignature,
+    InvalidSignature,
+    MethodNotAllowed,
+    NotFound,
+    ShuttingDown,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from serving.links.cache import CACHE_CONTROL, LINK_HEADERS
 from serving.openapi_parts import JSON, header_references, success
 from serving.parsing import MAX_JSON_BYTES, UPLOAD_ENDPOINT, URL_ENDPOINT, URLRequest
 from serving.project import DESCRIPTION, LICENSE, NAME, VERSION
@@ -25,6 +34,9 @@ from serving.settings import Settings
 
 # The errors of paths and methods that are not in the document.
 _ROUTING_ERRORS = frozenset({NotFound, MethodNotAllowed})
+_LINK_ERRORS = frozenset({InvalidSignature, ExpiredSignature})
+# A link has no body, and its signature is its authorization.
+_BODY_ERRORS = frozenset({UnsupportedMediaType, Unauthorized})
 
 _ABOUT = f"""
 
@@ -33,11 +45,15 @@ including those for unknown paths (`{NotFound.code}`) and methods (`{MethodNotAl
 Match on the code.
 """
 
+
+def _describe(headers: dict[str, tuple[str, JSON]]) -> JSON:
+    return {
+        name: {"description": text, "schema": schema} for name, (text, schema) in headers.items()
+    }
+
+
 _HEADERS: dict[str, JSON] = {
-    **{
-        name: {"description": text, "schema": schema}
-        for name, (text, schema) in {**CUTOUT_HEADERS, **COMMON_HEADERS}.items()
-    },
+    **_describe({**CUTOUT_HEADERS, **COMMON_HEADERS}),
     "Retry-After": {
         "description": "The number of seconds after which the same request may succeed.",
         "schema": {"type": "integer", "minimum": 1},
@@ -89,7 +105,11 @@ def complete(document: JSON, settings: Settings) -> JSON:
                 },
                 **(removebg.responses() if has_removebg else {}),
             },
-            "headers": {**_HEADERS, **(removebg.headers() if has_removebg else {})},
+            "headers": {
+                **_HEADERS,
+                **(removebg.headers() if has_removebg else {}),
+                **(_describe(LINK_HEADERS) if settings.url_keys else {}),
+            },
             "securitySchemes": _SECURITY_SCHEMES,
         },
     }
@@ -107,14 +127,16 @@ def _paths(document: JSON, settings: Settings, errors: list[BackgroundRemovalErr
         f"An image of at most {settings.max_source_bytes:,} bytes, and options.",
     )
     for operation, impossible in (
-        (by_url, _ROUTING_ERRORS),
-        (upload, _ROUTING_ERRORS | DOWNLOAD_ERRORS),
+        (by_url, _ROUTING_ERRORS | _LINK_ERRORS),
+        (upload, _ROUTING_ERRORS | _LINK_ERRORS | DOWNLOAD_ERRORS),
     ):
         operation["responses"] = {
             "200": _image_response(),
             **_error_responses([error for error in errors if type(error) not in impossible]),
         }
         operation["security"] = _SECURITY
+    if settings.url_keys:
+        paths[URL_ENDPOINT]["get"] = _link_operation(errors)
     for path in ("/livez", "/healthz", "/readyz", "/metrics"):
         paths[path]["get"]["responses"] = {"200": success(_PLAIN_TEXT)}
     paths["/healthz"]["get"]["deprecated"] = True
@@ -136,7 +158,46 @@ def _errors(settings: Settings) -> list[BackgroundRemovalError]:
         SourceTooLarge: SourceTooLarge(settings.max_source_bytes),
         ImageTooLarge: ImageTooLarge(settings.max_pixels),
     }
-    return [with_arguments.get(kind) or kind() for kind in STATUSES]
+    missing = frozenset() if settings.url_keys else _LINK_ERRORS
+    return [with_arguments.get(kind) or kind() for kind in STATUSES if kind not in missing]
+
+
+def _link_operation(errors: list[BackgroundRemovalError]) -> JSON:
+    """Return GET /remove-background: the fields of the POST as parameters, and the signature."""
+    schema = URLRequest.model_json_schema()
+    fields: dict[str, JSON] = {
+        **schema["properties"],
+        "expires": {
+            "type": "integer",
+            "minimum": 0,
+            "description": "When the link expires, in seconds since 1970. Without it: never.",
+        },
+        "signature": {
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-]{43}$",
+            "description": "HMAC-SHA256 of the canonical form of the request, in base64url.",
+        },
+    }
+    required = {*schema["required"], "signature"}
+    impossible = _ROUTING_ERRORS | _BODY_ERRORS
+    return {
+        "operationId": "open_link",
+        "summary": "Cut out the main subject of the image at a URL, by a signed link.",
+        "parameters": [
+            {"name": name, "in": "query", "required": name in required, "schema": field}
+            for name, field in fields.items()
+        ],
+        "responses": {
+            "200": _image_response(*LINK_HEADERS),
+            "304": {
+                "description": HTTPStatus.NOT_MODIFIED.phrase,
+                "headers": header_references(*LINK_HEADERS),
+            },
+            **_error_responses(
+                [error for error in errors if type(error) not in impossible], CACHE_CONTROL
+            ),
+        },
+    }
 
 
 def _upload_schema() -> JSON:
@@ -182,13 +243,13 @@ def _body(media_type: str, schema: str, description: str) -> JSON:
     return {"required": True, "description": description, "content": content}
 
 
-def _image_response() -> JSON:
+def _image_response(*headers: str) -> JSON:
     formats = get_args(Options.model_fields["format"].annotation)
     content = {
         f"image/{name}": {"schema": {"type": "string", "format": "binary"}} for name in formats
     }
     return {
-        **success(content, *CUTOUT_HEADERS),
+        **success(content, *CUTOUT_HEADERS, *headers),
         "description": "The image in the requested format.",
     }
 
@@ -204,19 +265,22 @@ def _get(description: str, schema: JSON) -> JSON:
     }
 
 
-def _error_responses(errors: list[BackgroundRemovalError]) -> JSON:
+def _error_responses(errors: list[BackgroundRemovalError], *headers: str) -> JSON:
     statuses = sorted({STATUSES[type(error)] for error in errors})
     by_status = {
         status: [error for error in errors if STATUSES[type(error)] == status]
         for status in statuses
     }
-    return {str(status): _error_response(same) for status, same in by_status.items()}
+    return {str(status): _error_response(same, *headers) for status, same in by_status.items()}
 
 
-def _error_response(errors: list[BackgroundRemovalError]) -> JSON:
-    """Return the response of one status, which all `errors` have, with an example per code."""
+def _error_response(errors: list[BackgroundRemovalError], *others: str) -> JSON:
+    """Return the response of one status, which all `errors` have, with an example per code.
+
+    `others` are more headers of it.
+    """
     codes = {"properties": {"code": {"enum": [error.code for error in errors]}}}
-    headers = ["Retry-After"] if type(errors[0]) in RETRY_AFTER else []
+    headers = [*others, *(["Retry-After"] if type(errors[0]) in RETRY_AFTER else [])]
     headers += ["Allow"] if isinstance(errors[0], MethodNotAllowed) else []
     return {
         "description": HTTPStatus(STATUSES[type(errors[0])]).phrase,

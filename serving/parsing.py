@@ -1,6 +1,7 @@
-"""Request body -> image or URL, and options. Reads JSON and forms."""
+"""Request body -> image or URL, and options. Reads JSON and forms, and the fields of links."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -53,11 +54,19 @@ async def read_url_request(request: Request) -> URLRequest:
         raise InvalidRequest("The body must be valid JSON in UTF-8.") from None
     if not isinstance(fields, dict):
         raise InvalidRequest("The body must be a JSON object.")
-    try:
-        return URLRequest.model_validate(fields, strict=True)
-    except ValidationError as exc:
-        # Not as the cause: its text contains the URL, which must not be logged.
-        raise InvalidRequest(_describe_first(exc)) from None
+    return _validate(URLRequest, fields)
+
+
+def parse_link(parameters: Mapping[str, str]) -> URLRequest:
+    """Return the request of a link, whose values are written as those of a form.
+
+    Raises InvalidRequest.
+    """
+    fields = {
+        name: value if name == "image_url" else _parse_field(value)
+        for name, value in parameters.items()
+    }
+    return _validate(URLRequest, fields)
 
 
 async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]:
@@ -92,13 +101,8 @@ async def read_upload(request: Request, max_bytes: int) -> tuple[bytes, Options]
             raise InvalidRequest("image: a file is required.")
         if image.size is not None and image.size > max_bytes:
             raise RequestTooLarge(f"The file is larger than {max_bytes:,} bytes.")
-        try:
-            options = Options.model_validate(
-                {name: _parse_field(value) for name, value in fields.items()}, strict=True
-            )
-        except ValidationError as exc:
-            raise InvalidRequest(_describe_first(exc)) from None
-        return content(image), options
+        options = {name: _parse_field(value) for name, value in fields.items()}
+        return content(image), _validate(Options, options)
     finally:
         await form.close()
 
@@ -112,6 +116,14 @@ def media_type(request: Request) -> str:
     if any(coding.strip().lower() != "identity" for coding in codings):
         raise UnsupportedMediaType("The request's body must not have a Content-Encoding.")
     return types[0].split(";")[0].strip().lower() if types else ""
+
+
+def _validate(model: type[M], fields: dict[str, Any]) -> M:
+    try:
+        return model.model_validate(fields, strict=True)
+    except ValidationError as exc:
+        # Not as the cause: its text contains the URL, which must not be logged.
+        raise InvalidRequest(_describe_first(exc)) from None
 
 
 def _parse_field(value: UploadFile | str) -> Any:

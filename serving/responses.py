@@ -28,8 +28,10 @@ from pipeline.errors import (
 )
 from serving.errors import (
     Busy,
+    ExpiredSignature,
     InternalError,
     InvalidRequest,
+    InvalidSignature,
     MethodNotAllowed,
     NotFound,
     RequestTooLarge,
@@ -49,6 +51,8 @@ STATUSES: dict[type[BackgroundRemovalError], int] = {
     InvalidURL: 400,
     URLNotAllowed: 400,
     Unauthorized: 401,
+    InvalidSignature: 403,
+    ExpiredSignature: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     RequestTooLarge: 413,

@@ -10,6 +10,7 @@ from compat.bentoml import tracer
 from compat.uvicorn import Connections
 from serving.admission import AdmissionQueue
 from serving.api_keys import ApiKeys
+from serving.links.signature import URLKeys
 from serving.memory_budget import MemoryBudget
 from serving.metrics import Metrics
 from serving.parsing import UPLOAD_ENDPOINT, URL_ENDPOINT
@@ -36,6 +37,11 @@ class Runtime:
     def api_keys(self) -> ApiKeys:
         """The check of API keys."""
         return ApiKeys(key.get_secret_value() for key in self.settings.api_keys)
+
+    @functools.cached_property
+    def url_keys(self) -> URLKeys:
+        """The keys of signed links."""
+        return URLKeys(key.get_secret_value().encode() for key in self.settings.url_keys)
 
     @functools.cached_property
     def budget(self) -> MemoryBudget:

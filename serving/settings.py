@@ -26,6 +26,7 @@ from pydantic_settings.sources.utils import parse_env_vars
 from pipeline.errors import BackgroundRemovalError, StartupError
 from pipeline.fetch.url import HostPort, normalize_host
 from pipeline.processors import available_processors
+from serving.links.signature import MIN_KEY_BYTES
 
 PREFIX = "BGR_"
 
@@ -66,6 +67,12 @@ def _check_api_key(key: SecretStr) -> SecretStr:
     # A key is sent as a header value, which has no control characters (RFC 9110, 5.5).
     if not key.get_secret_value().isprintable():
         raise ValueError("a key must not contain control characters")
+    return key
+
+
+def _check_url_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value().encode()) < MIN_KEY_BYTES:
+        raise ValueError(f"a key must have at least {MIN_KEY_BYTES} bytes")
     return key
 
 
@@ -123,6 +130,10 @@ class Settings(BaseSettings):
     api_keys: Annotated[
         tuple[Annotated[SecretStr, AfterValidator(_check_api_key)], ...], *_List
     ] = ()
+    url_keys: Annotated[
+        tuple[Annotated[SecretStr, AfterValidator(_check_url_key)], ...], *_List
+    ] = ()
+    cache_seconds: int = Field(86_400, ge=0)
     cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], *_List] = ()
     removebg: Literal["on", "off"] = "on"
     model: str = Field("u2netp", pattern=r"^(u2netp|rembg:[A-Za-z0-9._-]+)$")

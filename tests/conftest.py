@@ -14,6 +14,7 @@ from pipeline.weights.fetch import find_weights
 from pipeline.weights.store import MODEL_FILE, MODEL_TAG
 from tests.support.environment import DATA, needed
 from tests.support.icc import adobe_rgb
+from tests.support.links import KEY
 from tests.support.serving import Server, serve
 from tests.support.source import Source, serve_images
 
@@ -116,4 +117,12 @@ def service(source: Source) -> Iterator[Server]:
 def default_service() -> Iterator[Server]:
     """The service with its default settings. Leave it as you found it: other tests use it."""
     with serve() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def linked(source: Source) -> Iterator[Server]:
+    """The service with a key for links."""
+    allowed = f"127.0.0.1:{source.port}"
+    with serve(BGR_URL_KEYS=KEY, BGR_ALLOWED_PRIVATE_HOSTS=allowed) as server:
         yield server

@@ -2,7 +2,7 @@
 
 import { resultName, typed } from "./options.js";
 
-const BASE = new URL(".", location.href).href.replace(/\/$/, "");
+export const BASE = new URL(".", location.href).href.replace(/\/$/, "");
 
 export function curlCall(image, fields, key) {
   const words = [`curl ${quoted(`${BASE}/remove-background${image.file ? "/upload" : ""}`)}`];

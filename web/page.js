@@ -4,6 +4,7 @@
 import { copyImage, copyText } from "./clipboard.js";
 import { curlCall, pythonCall } from "./code.js";
 import { $, element, hide, say } from "./dom.js";
+import { showLink } from "./link.js";
 import { chosen, options, resultName } from "./options.js";
 import { send } from "./send.js";
 import { isBusy, measure, showFacts, showItem, showStage } from "./show.js";
@@ -284,7 +285,10 @@ function showCalls() {
   const image = current ?? { file: { name: "photo.jpg" }, stem: "photo" };
   $("curl").textContent = curlCall(image, chosen(), key);
   $("python").textContent = pythonCall(image, chosen(), key);
+  showLink(current);
 }
+
+$("link-key").addEventListener("input", () => showLink(current));
 
 for (const button of document.querySelectorAll("[data-copies]")) {
   button.hidden = !navigator.clipboard;

@@ -8,6 +8,8 @@ const ERRORS = {
   invalid_url: "The service cannot fetch this address. It must begin with http:// or https://.",
   url_not_allowed: "The service fetches images from public addresses only.",
   unauthorized: "This service requires a key.",
+  invalid_signature: "This link is not valid.",
+  expired_signature: "This link has expired.",
   not_found: "The service is no longer at this address.",
   method_not_allowed: "Something between this page and the service changed the request.",
   request_too_large: "This file is too large.",

@@ -43,6 +43,8 @@ ANSWERS: dict[type[BackgroundRemovalError], Answer] = {
     errors.NoSubjectFound: Answer(400, "unknown_foreground", "No subject was found in the image."),
     InvalidRequest: Answer(400, "invalid_request", "The request is invalid."),
     http_errors.Unauthorized: Answer(403, "auth_failed", "Authentication failed."),
+    http_errors.InvalidSignature: Answer(403, "auth_failed", "Authentication failed."),
+    http_errors.ExpiredSignature: Answer(403, "auth_failed", "Authentication failed."),
     http_errors.NotFound: Answer(404, "not_found", "The path does not exist."),
     http_errors.MethodNotAllowed: Answer(
         405, "method_not_allowed", "The path does not support the method."

@@ -16,6 +16,7 @@ from PIL import Image
 from pipeline.errors import BackgroundRemovalError
 from pipeline.processors import available_processors
 from pipeline.weights import SAMPLE
+from serving.links.signature import signed_url
 from serving.responses import STATUSES
 from serving.settings import PREFIX, Settings
 from tests.contract.conftest import Unfinished
@@ -30,6 +31,7 @@ from tests.support.source import Source
 KEY, ORIGIN = "a-key", "https://app.example.com"
 MAX_SOURCE_BYTES, MAX_PIXELS = 2_000_000, 16_000_000
 DEADLINE, DOWNLOAD_TIMEOUT = 4.0, 1.0
+URL_KEY, CACHE_SECONDS = "k" * 32, 123
 THREADS = available_processors() + 3
 
 
@@ -60,6 +62,8 @@ def services(
         BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}",
         BGR_API_KEYS=KEY,
         BGR_CORS_ORIGINS=ORIGIN,
+        BGR_URL_KEYS=f"{'o' * 32},{URL_KEY}",
+        BGR_CACHE_SECONDS=str(CACHE_SECONDS),
         BGR_REMOVEBG="off",
     ) as server:
         server.headers["X-Api-Key"] = KEY
@@ -75,6 +79,12 @@ def resized(width: int, height: int) -> bytes:
 def fetch(path: str) -> Callable[[Services], httpx.Response]:
     """Return a provocation: send the URL of a path of the source."""
     return lambda services: services.changed.post(image_url=services.source.url(path))
+
+
+def link(services: Services, **fields: str) -> str:
+    """Return the path and query of a link to the photo."""
+    url = services.source.url("/photo.jpg")
+    return signed_url("", URL_KEY.encode(), {"image_url": url, **fields})
 
 
 def upload(image: bytes, **fields: str) -> Callable[[Services], httpx.Response]:
@@ -123,8 +133,10 @@ PROVOCATIONS: dict[str, Callable[[Services], httpx.Response]] = {
     "unauthorized": lambda services: services.changed.request(
         "POST", URL, json={}, headers={"X-Api-Key": "other"}
     ),
+    "invalid_signature": lambda services: services.changed.get(URL),
+    "expired_signature": lambda services: services.changed.get(link(services, expires="1")),
     "not_found": lambda services: services.changed.get("/nothing"),
-    "method_not_allowed": lambda services: services.changed.get(URL),
+    "method_not_allowed": lambda services: services.changed.request("PUT", URL),
     "request_too_large": upload(bytes(2 * MAX_SOURCE_BYTES)),
     "unsupported_media_type": lambda services: services.changed.request("POST", UPLOAD, json={}),
     "source_http_error": fetch("/status/404"),
@@ -220,6 +232,22 @@ def api_keys(services: Services) -> None:
     assert_error(services.default.post(), 400, "invalid_request")
 
 
+def url_keys(services: Services) -> None:
+    """A link is answered, but by default there are none."""
+    assert services.changed.get(link(services), headers={"X-Api-Key": ""}).status_code == 200
+    refused = services.default.get(link(services))
+    assert_error(refused, 405, "method_not_allowed")
+    assert refused.headers["allow"] == "POST"
+    assert "get" not in services.default.get("/docs.json").json()["paths"][URL]
+
+
+def cache_seconds(services: Services) -> None:
+    """Caches may keep the response to a link for this long."""
+    caching = services.changed.get(link(services)).headers["cache-control"]
+    assert caching.startswith(f"public, max-age={CACHE_SECONDS},")
+    assert Settings().cache_seconds != CACHE_SECONDS
+
+
 def cors_origins(services: Services) -> None:
     """Pages of the origin may read responses, but not by default."""
     allowed = "access-control-allow-origin"
@@ -269,6 +297,8 @@ EFFECTS: dict[str, Callable[[Services], None]] = {
         threads,
         allowed_private_hosts,
         api_keys,
+        url_keys,
+        cache_seconds,
         cors_origins,
         removebg,
         model,

@@ -173,12 +173,13 @@ def launch(
     cwd: Path = ROOT,
     prefix: Sequence[str] = (),
     settings: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[Server]:
     """Start the service, by a command before it if there is one; do not wait until it is ready.
 
     The service must stop with status 0 when the block ends, unless it was killed.
     """
-    port = free_port()
+    port = port or free_port()
     arguments = [*prefix, *command(target, port)]
     with tempfile.TemporaryDirectory() as home:
         env = environment(**{"BENTOML_HOME": _make_home(Path(home)), **(settings or {})})

@@ -54,6 +54,14 @@ def test_a_full_queue_refuses_a_request_until_another_leaves() -> None:
     queue.admit(Request())
 
 
+def test_a_request_that_shares_the_work_of_another_needs_no_place() -> None:
+    queue, sharing = queue_of(1), Request()
+    sharing.holds_place = False
+    queue.admit(Request())
+    queue.admit(sharing)
+    assert queue.active == 1
+
+
 def test_a_request_that_was_never_admitted_cannot_leave() -> None:
     queue = queue_of(1)
     queue.admit(Request())

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from pydantic import SecretStr
 
 from pipeline.errors import ImageTooLarge, SourceHTTPError
 from pipeline.options import Options
+from serving.links.cache import LINK_HEADERS
 from serving.openapi import complete
 from serving.responses import CUTOUT_HEADERS, STATUSES
 from serving.settings import Settings
@@ -26,6 +28,7 @@ BENTOML: dict[str, Any] = {
         **{path: {"get": operation()} for path in ("/livez", "/healthz", "/readyz", "/metrics")},
     },
 }
+LINK_CODES = {"invalid_signature", "expired_signature"}
 SETTINGS = Settings(max_source_bytes=12_345, max_pixels=678)
 
 
@@ -82,7 +85,7 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 
 def test_every_error_is_documented_where_it_can_occur(document: dict[str, Any]) -> None:
-    every = {error.code for error in STATUSES}
+    every = {error.code for error in STATUSES} - LINK_CODES
     routing = {"not_found", "method_not_allowed"}
     assert codes(document, "/remove-background") == every - routing
     download = {
@@ -105,7 +108,7 @@ def test_every_error_is_documented_where_it_can_occur(document: dict[str, Any]) 
 def test_an_error_is_documented_under_its_status(document: dict[str, Any]) -> None:
     for error, status in STATUSES.items():
         response = responses(document, "/remove-background").get(str(status))
-        if error.code not in ("not_found", "method_not_allowed"):
+        if error.code not in {"not_found", "method_not_allowed"} | LINK_CODES:
             assert response is not None
             assert error.code in response["content"]["application/json"]["examples"]
 
@@ -116,6 +119,31 @@ def test_removebg_is_documented_while_it_is_on(document: dict[str, Any]) -> None
     without = complete(copy.deepcopy(BENTOML), Settings(removebg="off"))
     assert "removebg" not in str(without).lower()
     assert not [path for path in without["paths"] if path.startswith("/v1.0")]
+
+
+def test_links_are_documented_where_keys_are_set(document: dict[str, Any]) -> None:
+    assert "signature" not in str(document)
+    linked = complete(copy.deepcopy(BENTOML), Settings(url_keys=(SecretStr("k" * 32),)))
+    operation = linked["paths"]["/remove-background"]["get"]
+    parameters = {one["name"]: one["required"] for one in operation["parameters"]}
+    assert parameters.keys() == {"image_url", *Options.model_fields, "expires", "signature"}
+    assert [name for name, is_required in parameters.items() if is_required] == [
+        "image_url",
+        "signature",
+    ]
+    found = operation["responses"]
+    assert LINK_HEADERS.keys() | CUTOUT_HEADERS.keys() < found["200"]["headers"].keys()
+    assert LINK_HEADERS.keys() < found["304"]["headers"].keys()
+    assert "security" not in operation
+    examples = found["403"]["content"]["application/json"]["examples"]
+    assert examples.keys() == LINK_CODES
+    assert not {"401", "415"} & found.keys()
+    assert all("Cache-Control" in response["headers"] for response in found.values())
+    posted = linked["paths"]["/remove-background"]["post"]
+    assert posted == document["paths"]["/remove-background"]["post"] | {
+        "responses": posted["responses"]
+    }
+    assert "403" not in posted["responses"]
 
 
 def test_headers_are_documented_where_they_are_sent(document: dict[str, Any]) -> None:

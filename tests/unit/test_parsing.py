@@ -9,7 +9,7 @@ from starlette.requests import Request
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
 from serving.errors import InvalidRequest, RequestTooLarge, UnsupportedMediaType
-from serving.parsing import read_upload, read_url_request
+from serving.parsing import URLRequest, parse_link, read_upload, read_url_request
 from tests.unit.asgi import request
 
 MB = 1_000_000
@@ -169,3 +169,11 @@ async def test_a_file_over_the_limit_is_too_large() -> None:
     assert len(image) == 640_000
     with pytest.raises(RequestTooLarge, match="639,999 bytes"):
         await read_upload(upload(640_000), 639_999)
+
+
+def test_the_values_of_a_link_are_those_of_a_form() -> None:
+    parameters = {"image_url": "1", "margin": "5", "crop": "false", "subject": "all"}
+    assert parse_link(parameters) == URLRequest(image_url="1", margin=5, crop=False, subject="all")
+    for wrong in ({"margin": "5"}, {**parameters, "margin": "x"}, {**parameters, "more": "1"}):
+        with pytest.raises(InvalidRequest):
+            parse_link(wrong)

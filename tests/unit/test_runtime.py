@@ -23,7 +23,16 @@ class Request:
 
 def test_each_object_is_built_once() -> None:
     runtime = Runtime({})
-    for name in ("settings", "api_keys", "budget", "queue", "connections", "metrics", "tracer"):
+    for name in (
+        "settings",
+        "api_keys",
+        "url_keys",
+        "budget",
+        "queue",
+        "connections",
+        "metrics",
+        "tracer",
+    ):
         assert getattr(runtime, name) is getattr(runtime, name)
 
 

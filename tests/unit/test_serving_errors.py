@@ -17,6 +17,8 @@ EVERY_ERROR = [
 CODES = {
     "invalid_request",
     "unauthorized",
+    "invalid_signature",
+    "expired_signature",
     "not_found",
     "method_not_allowed",
     "request_too_large",

@@ -111,6 +111,14 @@ def test_an_origin_is_accepted_as_browsers_send_it(origin: str) -> None:
     assert read_settings({"BGR_CORS_ORIGINS": origin}).cors_origins == (origin,)
 
 
+def test_a_key_of_links_has_at_least_32_bytes() -> None:
+    keys = f"{'é' * 16},{'b' * 32}"
+    assert len(read_settings({"BGR_URL_KEYS": keys}).url_keys) == 2
+    with pytest.raises(StartupError, match=r"BGR_URL_KEYS is wrong: .*32 bytes") as raised:
+        read_settings({"BGR_URL_KEYS": f"{'a' * 32},{'b' * 31}"})
+    assert "bbb" not in str(raised.value)
+
+
 def test_a_list_is_separated_by_commas() -> None:
     settings = read_settings(
         {
