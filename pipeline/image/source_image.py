@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from cykooz_resizer import CropBox, FilterType, ResizeAlg, ResizeOptions, Resizer
 from PIL import Image
 
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Corners, Size
 from pipeline.image.strips import SERIAL, Strips
 
 # EXIF 2.3, tag 0x0112 (Orientation) -> the transposition that makes the stored image upright.
@@ -31,8 +32,20 @@ _SMALL_PIXELS = 4_000_000
 # Below this size, the model's input equals rembg's bit for bit, and the mask does up to rounding.
 _EXACT_PIXELS = 8_000_000
 
-Corners = tuple[int, int, int, int]
 ToSRGB = Callable[[Image.Image], Image.Image]
+
+
+class Pixels(Protocol):
+    """The pixels of an image as its file stores them, such as an image of Pillow's."""
+
+    @property
+    def size(self) -> Size:
+        """Width and height."""
+        ...
+
+    def crop(self, box: Corners) -> Image.Image:
+        """Return a region."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class SourceImage:
     `reduction` tells how the pixels were reduced by the decoder, if they were.
     """
 
-    stored: Image.Image
+    stored: Pixels
     alpha: Image.Image | None = None
     orientation: Image.Transpose | None = None
     to_srgb: ToSRGB | None = None
@@ -121,8 +134,10 @@ class SourceImage:
         """
         if corners is None:
             corners = (0, 0, *self.size)
-        whole = corners == (0, 0, *self.size)
-        region = self.stored if whole else self.stored.crop(self._stored_corners(corners))
+        if corners == (0, 0, *self.size) and isinstance(self.stored, Image.Image):
+            region = self.stored
+        else:
+            region = self.stored.crop(self._stored_corners(corners))
         if self.to_srgb is not None:
             region = self.to_srgb(region)
         return region if self.orientation is None else region.transpose(self.orientation)
