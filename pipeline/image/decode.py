@@ -174,8 +174,9 @@ def _load_planes(image: Image.Image, data: bytes, strips: Strips) -> SourceImage
         _begin_pixels(file, "JPEG", data)
         return again
 
+    # Two decoders that keep all coefficients would take too much memory at the same time.
     with pillow_errors():
-        planes = decode_planes(image, reopen)
+        planes = decode_planes(image, reopen, SERIAL if keeps_coefficients(data) else strips)
     to_srgb = srgb_converter(image.info.get("icc_profile"))
     return SourceImage(planes, None, _read_orientation(image), to_srgb, strips).materialize()
 

@@ -17,10 +17,13 @@ from PIL import Image
 
 from compat.pillow import jpeg_components
 from pipeline.image.box import Corners
+from pipeline.image.strips import SERIAL, Strips
 
-# The bytes per pixel of the samples. Decoding needs no more: the color differences come first, from
-# an image of 4 bytes per pixel at half the width and height.
-BYTES_PER_PIXEL = 1.5
+# The bytes per pixel of the samples.
+KEPT = 1.5
+# What decoding takes besides, if luma and color differences are decoded at the same time: Pillow's
+# image of 4 bytes per pixel, at half the width and height, that the differences are taken from.
+BESIDE = 1
 
 # Below this size Pillow's RGB is as fast, and `SourceImage.reduced` can be exact.
 MIN_PIXELS = 8_000_000
@@ -38,9 +41,6 @@ _MIN_HEIGHT = 2
 _CR_TO_R, _CB_TO_B = 91_881, 116_130
 _CR_TO_G, _CB_TO_G = -46_802, -22_554
 _HALF_UNIT = 1 << 15
-
-# The pixels that are converted at a time: the intermediate results stay in the processor's cache.
-_BLOCK_PIXELS = 1 << 16
 
 Samples = NDArray[np.uint8]
 
@@ -64,21 +64,17 @@ class JpegPlanes:
     def crop(self, box: Corners) -> Image.Image:
         """Return a region in mode RGB, equal to that of Pillow's own decoding."""
         left, top, right, bottom = box
-        # The samples of the region, and one more to each side.
+        # Whole units of 2 × 2 pixels, and one more to the left and right.
         first, end = left // 2 - 1, (right + 1) // 2 + 1
-        region = Image.new("RGB", (right - left, bottom - top))
-        rows = max(2, _BLOCK_PIXELS // (2 * (end - first)) // 2 * 2)
-        for start in range(top - top % 2, bottom, rows):
-            stop = min(start + rows, bottom)
-            above, below = start // 2, (stop + 1) // 2
-            around = first, above - 1, end, below + 1
-            block = _to_rgb(
-                np.asarray(self.luma.crop((2 * first, 2 * above, 2 * end, 2 * below))),
-                _upsampled(_padded(self.blue, around)),
-                _upsampled(_padded(self.red, around)),
-            )
-            region.paste(block, (2 * first - left, start - top))
-        return region
+        above, below = top // 2, (bottom + 1) // 2
+        around = first, above - 1, end, below + 1
+        units = to_rgb(
+            np.asarray(self.luma.crop((2 * first, 2 * above, 2 * end, 2 * below))),
+            _upsampled(_padded(self.blue, around)),
+            _upsampled(_padded(self.red, around)),
+        )
+        x, y = 2 * first, 2 * above
+        return units.crop((left - x, top - y, right - x, bottom - y))
 
 
 def is_in_planes(image: Image.Image) -> bool:
@@ -99,22 +95,29 @@ def is_in_planes(image: Image.Image) -> bool:
     )
 
 
-def decode_planes(image: Image.Image, reopen: Callable[[], Image.Image]) -> JpegPlanes:
+def decode_planes(
+    image: Image.Image, reopen: Callable[[], Image.Image], strips: Strips = SERIAL
+) -> JpegPlanes:
     """Decode an opened JPEG for which `is_in_planes` holds. `reopen` opens it once more.
+
+    With several threads, luma and color differences are decoded at the same time.
 
     Raises what Pillow raises.
     """
-    blue, red = _decode_color(reopen)
-    image.draft("L", image.size)
-    image.load()
-    return JpegPlanes(image, blue, red)
 
+    def decode_differences() -> tuple[Image.Image, Image.Image]:
+        with reopen() as again:
+            again.draft("YCbCr", (again.width // 2, again.height // 2))
+            again.load()
+            return again.getchannel("Cb"), again.getchannel("Cr")
 
-def _decode_color(reopen: Callable[[], Image.Image]) -> tuple[Image.Image, Image.Image]:
-    with reopen() as image:
-        image.draft("YCbCr", (image.width // 2, image.height // 2))
+    def decode_luma() -> Image.Image:
+        image.draft("L", image.size)
         image.load()
-        return image.getchannel("Cb"), image.getchannel("Cr")
+        return image
+
+    (blue, red), luma = strips.both(decode_differences, decode_luma)
+    return JpegPlanes(luma, blue, red)
 
 
 @functools.cache
@@ -168,7 +171,7 @@ def _upsampled(samples: Samples) -> Samples:
     return even.astype("<u2", copy=False).view(np.uint8).reshape(2 * rows, 2 * columns)
 
 
-def _to_rgb(luma: Samples, blue: Samples, red: Samples) -> Image.Image:
+def to_rgb(luma: Samples, blue: Samples, red: Samples) -> Image.Image:
     """Convert samples, uint8 (height, width) each, as libjpeg's ycc_rgb_convert (jdcolor.c)."""
     light = luma.astype(np.int16)
     blues, reds = blue.astype(np.int32), red.astype(np.int32)

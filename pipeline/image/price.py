@@ -18,7 +18,7 @@ _PEAK_BYTES = 250_000_000
 
 # What it may keep until its response is encoded, beside the inference (79 MB), or the response of
 # 1.7 bytes per pixel.
-_KEPT_BYTES = 160_000_000
+KEPT_BYTES = 160_000_000
 
 _ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
@@ -31,7 +31,7 @@ class Price(NamedTuple):
 
     def most_pixels(self, max_pixels: int) -> int:
         """Return how many pixels an image of this price may have, at most `max_pixels`."""
-        return int(min(max_pixels, _PEAK_BYTES / self.peak, _KEPT_BYTES / self.kept))
+        return int(min(max_pixels, _PEAK_BYTES / self.peak, KEPT_BYTES / self.kept))
 
 
 def price_of(
@@ -45,8 +45,8 @@ def price_of(
     Raises ImageCorrupt and ImageTooLarge if the headers contradict themselves.
     """
     if in_planes:
-        kept = jpeg_planes.BYTES_PER_PIXEL
-        return Price(kept + _beside(image, kind, data, is_rotated), kept)
+        beside = _beside(image, kind, data, is_rotated) or jpeg_planes.BESIDE
+        return Price(jpeg_planes.KEPT + beside, jpeg_planes.KEPT)
     # Its own alpha is kept once more, as an image of 1 byte per pixel.
     has_alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
     kept = PILLOW + has_alpha

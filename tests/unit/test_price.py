@@ -67,11 +67,11 @@ def test_memory_is_announced(
     assert announced == [PIXELS * peak]
 
 
-@pytest.mark.parametrize(("options", "peak"), [({}, 1.5), (PROGRESSIVE, 4.5)])
+@pytest.mark.parametrize(("options", "peak"), [({}, 2.5), (PROGRESSIVE, 4.5)])
 def test_the_price_of_planes(
     options: dict[str, Any], peak: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each coefficient takes 2 bytes, and 1.5 of them are a pixel."""
+    """1.5 samples are a pixel. Each coefficient takes 2 bytes."""
     monkeypatch.setattr(jpeg_planes, "MIN_PIXELS", 0)
     data = image_of("JPEG", "RGB", {**options, "subsampling": "4:2:0"})
     announced: list[int] = []
@@ -82,7 +82,7 @@ def test_the_price_of_planes(
 @pytest.mark.parametrize(
     ("peak", "kept", "megapixels"),
     [
-        (1.5, 1.5, 50),  # JPEG in 4:2:0
+        (2.5, 1.5, 50),  # JPEG in 4:2:0
         (4.5, 1.5, 50),  # progressive
         (4, 4, 40),  # any RGB image
         (5, 5, 32),  # with alpha
@@ -108,7 +108,7 @@ def test_an_image_over_the_limit_of_its_kind_is_refused(
 ) -> None:
     """The error tells how many pixels this kind may have."""
     data = image_of(kind, mode, options)
-    for name, bytes_per_pixel in (("_PEAK_BYTES", peak), ("_KEPT_BYTES", kept)):
+    for name, bytes_per_pixel in (("_PEAK_BYTES", peak), ("KEPT_BYTES", kept)):
         with monkeypatch.context() as patch:
             patch.setattr(f"pipeline.image.price.{name}", int(PIXELS * bytes_per_pixel) + 1)
             assert sorted(decode(data, MAX_PIXELS).size) == sorted(SIZE)
