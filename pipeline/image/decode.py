@@ -26,7 +26,7 @@ from pipeline.errors import EmptySource, ImageTooLarge, OutOfMemory, Unsupported
 from pipeline.image.color import alpha_of, prepare_srgb, srgb_converter
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
-from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
+from pipeline.image.headers.jpeg import can_be_reduced, has_few_scans, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
 from pipeline.image.jpeg_planes import decode_planes, is_in_planes
@@ -99,7 +99,7 @@ def _decode(
         # Pillow rotates a TIFF while it loads it; for other formats `SourceImage` does it.
         is_rotated = kind == "TIFF" and _read_orientation(image) is not None
         reducible = kind == "JPEG" and can_be_reduced(data)
-        in_planes = reducible and is_in_planes(image)
+        in_planes = reducible and has_few_scans(data) and is_in_planes(image)
         price = price_of(image, kind, data, is_rotated, in_planes)
         _check_size(image.size, price.most_pixels(max_pixels))
         size, divisor = image.size, 1

@@ -53,7 +53,11 @@ def assert_eight_fit_and_are_right(
 
     def upload(_: int) -> bytes:
         response = httpx.post(
-            server.url + UPLOAD, files={"image": data}, timeout=_SECONDS, trust_env=False
+            server.url + UPLOAD,
+            files={"image": data},
+            data={"crop": "false"},
+            timeout=_SECONDS,
+            trust_env=False,
         )
         return response.raise_for_status().content
 

@@ -185,6 +185,7 @@ def named(names: bytes) -> bytes:
         (with_adobe_transform(1), True),
         (named(b"RGB"), False),
         (named(b"\0\1\2"), True),
+        (jpeg(noise(40, 30)) + b"\xff\xda" * 30, False),  # behind the image, but not parsed
     ],
 )
 def test_what_is_not_stored_in_planes_is_kept_in_rgb(data: bytes, in_planes: bool) -> None:
@@ -221,6 +222,21 @@ def test_a_cut_file_is_corrupt(progressive: bool) -> None:
     data = jpeg(noise(90, 70), progressive=progressive)
     with pytest.raises(ImageCorrupt):
         decode(data[: len(data) * 2 // 3], MAX_PIXELS)
+
+
+@small_too
+@pytest.mark.parametrize("in_planes", [True, False])
+def test_a_gain_map_is_not_applied(in_planes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ultra HDR: ISO 21496-1 and the namespace of Adobe's gain maps announce a second image."""
+    if not in_planes:
+        monkeypatch.setattr(jpeg_planes, "MIN_PIXELS", MAX_PIXELS)
+    base = jpeg(noise(64, 48))
+    names = b"urn:iso:std:iso:ts:21496:-1\0" + bytes(4), b"http://ns.adobe.com/hdr-gain-map/1.0/"
+    announced = b"".join(b"\xff\xe2" + (len(name) + 2).to_bytes(2, "big") + name for name in names)
+    data = base[:2] + announced + base[2:] + jpeg(noise(32, 24, seed=1))
+    image = decode(data, MAX_PIXELS)
+    assert isinstance(image.stored, JpegPlanes) == in_planes
+    assert image.rgb().tobytes() == by_pillow(base).tobytes()
 
 
 @small_too
