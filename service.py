@@ -45,7 +45,7 @@ from serving.removebg.routes import ACCOUNT_ENDPOINT, RemovebgAPI
 from serving.removebg.routes import PREFIX as REMOVEBG_PREFIX
 from serving.responses import cutout_response, error_response, to_error
 from serving.runtime import REMOVEBG_ENDPOINT, Runtime
-from serving.startup import check_libraries, check_model
+from serving.startup import check_libraries, check_model, warn_of_another_libjpeg
 from serving.static import PAGE_PATHS, page_routes
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ class BackgroundRemover:
         self._remove_background = functools.partial(
             remove_background, max_pixels=settings.max_pixels
         )
+        warn_of_another_libjpeg()
         removebg.start(self._downloader, self._engine)
         for is_shared in (True, False):
             self._process(
