@@ -43,8 +43,7 @@ def warn_of_another_libjpeg() -> None:
 
     if not equals_pillow():
         LOGGER.warning(
-            "This libjpeg decodes JPEGs in its own way: they take 4 bytes per pixel instead of 1.5, "
-            "so that they may have 40 megapixels at most"
+            "This libjpeg decodes in its own way: large JPEGs take 4 bytes per pixel instead of 1.5"
         )
 
 
