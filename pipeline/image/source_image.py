@@ -171,8 +171,16 @@ class SourceImage:
         luma = replace(self, stored=planes.luma, to_srgb=None)
         half = replace(luma, reduction=Reduction.of(planes.size, 2, self.orientation))
         images = luma, replace(half, stored=planes.blue), replace(half, stored=planes.red)
-        reduced = to_rgb(*(np.asarray(image._reduced(size, "L")) for image in images))
-        return reduced if self.to_srgb is None else self.to_srgb(reduced)
+        reduced = [image._reduced(size, "L") for image in images]
+        result = Image.new("RGB", size)
+
+        def convert_strip(top: int, bottom: int) -> None:
+            rows = (0, top, size[0], bottom)
+            strip = to_rgb(*(np.asarray(plane.crop(rows)) for plane in reduced))
+            result.paste(strip if self.to_srgb is None else self.to_srgb(strip), (0, top))
+
+        self.strips.for_each(convert_strip, size[1], size[0])
+        return result
 
     def _reduced(self, size: Size, mode: str, exact: bool = False) -> Image.Image:
         width, height = self.size

@@ -131,8 +131,8 @@ def test_planes_are_reduced_like_an_image(size: tuple[int, int], orientation: in
     expected = SourceImage(by_pillow(data, orientation)).reduced((40, 30))
     seen = decode(data, MAX_PIXELS).reduced((40, 30))
     difference = np.abs(np.asarray(seen).astype(int) - np.asarray(expected))
-    assert difference.max() <= 3
-    assert difference.mean() < 0.6
+    assert difference.max() <= 5
+    assert difference.mean() < 0.7
 
 
 def test_the_memory_that_is_kept() -> None:
