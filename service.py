@@ -47,7 +47,7 @@ from serving.removebg.routes import PREFIX as REMOVEBG_PREFIX
 from serving.respond import process, respond
 from serving.responses import cutout_response
 from serving.runtime import REMOVEBG_ENDPOINT, Runtime
-from serving.startup import check_libraries, check_model
+from serving.startup import check_libraries, check_model, warn_of_another_libjpeg
 from serving.static import PAGE_PATHS, page_routes
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ class BackgroundRemover:
         self._remove_background = functools.partial(
             remove_background, max_pixels=settings.max_pixels
         )
+        warn_of_another_libjpeg()
         removebg.start(self._downloader, self._engine)
         links.start(self._cut_out)
         for is_shared in (True, False):

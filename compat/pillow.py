@@ -33,12 +33,12 @@ def set_warnings() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.", append=True)
 
 
-def jpeg_samplings(image: Image.Image) -> list[int]:
-    """Return the samples per unit of each component of an opened JPEG.
+def jpeg_components(image: Image.Image) -> list[tuple[int, int, int]]:
+    """Return each component of an opened JPEG: its name, and its samples per unit.
 
-    That is the horizontal sampling factor times the vertical one (ITU-T T.81, A.1.1).
+    Those are the horizontal and the vertical sampling factor (ITU-T T.81, A.1.1).
     """
-    return [across * down for _, across, down, _ in vars(image)["layer"]]
+    return [(name, across, down) for name, across, down, _ in vars(image)["layer"]]
 
 
 def tiff_tags(image: Image.Image) -> Mapping[int, Any]:
@@ -104,8 +104,9 @@ def _has_text_limit() -> bool:
     return isinstance(vars(PngImagePlugin)["MAX_TEXT_MEMORY"], int)
 
 
-def _has_samplings() -> bool:
-    return jpeg_samplings(_opened("JPEG", subsampling="4:2:0")) == [4, 1, 1]
+def _has_components() -> bool:
+    components = [(1, 2, 2), (2, 1, 1), (3, 1, 1)]
+    return jpeg_components(_opened("JPEG", subsampling="4:2:0")) == components
 
 
 def _has_tags() -> bool:
@@ -144,7 +145,7 @@ def _opened(kind: str, **options: object) -> Image.Image:
 
 _PROBES: dict[str, Callable[[], bool]] = {
     "the limit of a PNG's texts": _has_text_limit,
-    "a JPEG's samplings": _has_samplings,
+    "a JPEG's components": _has_components,
     "a TIFF's tags": _has_tags,
     "the name of a TIFF's decoder": _has_codec_names,
     "an AVIF's decoder": _has_avif_decoder,

@@ -4,7 +4,7 @@ import functools
 from dataclasses import dataclass
 
 from pipeline.engine import Slot
-from pipeline.errors import OutOfMemory
+from pipeline.errors import FormatUnsupported, OutOfMemory
 from pipeline.find_subject import Search, find_subject
 from pipeline.image.box import Box, Size
 from pipeline.image.encode import encode
@@ -13,6 +13,10 @@ from pipeline.image.scaled_layer import frame_at
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
 from pipeline.options import Options
 from pipeline.request_timer import RequestTimer
+
+# What a decoded source and a WebP being encoded may take together: one of 6 megapixels beside 25
+# megapixels with alpha.
+_WEBP_BYTES = 270_000_000
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,10 @@ def remove_background(
         with timer.step("encode"):
             frame, size = place(found.box, image.scale.full_size)
             if options.format == "webp":
-                slot.claim(WEBP_BYTES_PER_PIXEL * size[0] * size[1])
+                needed = WEBP_BYTES_PER_PIXEL * size[0] * size[1]
+                if image.bytes_kept + needed > _WEBP_BYTES:
+                    raise FormatUnsupported
+                slot.claim(needed)
             content = encode(frame_at(image, found.matte.render, frame, size), options)
     except MemoryError as exc:
         raise OutOfMemory from exc

@@ -1,6 +1,6 @@
 """Bounds the bytes that requests hold: sources until they are processed, responses until sent.
 
-Without this bound, sixteen requests could hold sixteen sources of 20 MB, and slow clients any
+Without this bound, sixteen requests could hold sixteen sources of 22 MB, and slow clients any
 number of responses. Requests reserve memory as bytes arrive, the oldest request first. If memory
 is short, slow peers are evicted: a client or a source that sends too slowly, or a client that reads
 too slowly.

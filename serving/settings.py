@@ -115,8 +115,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
     )
 
-    max_source_bytes: int = Field(20_000_000, gt=0)
-    max_pixels: int = Field(25_000_000, gt=0)
+    max_source_bytes: int = Field(22_000_000, gt=0)
+    max_pixels: int = Field(50_000_000, gt=0)
     deadline: float = Field(25, gt=0, allow_inf_nan=False)
     download_timeout: float = Field(
         default_factory=_default_download_timeout, gt=0, allow_inf_nan=False

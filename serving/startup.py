@@ -8,6 +8,7 @@ from pathlib import Path
 from compat import MovedError, bentoml, starlette, uvicorn
 from pipeline.errors import StartupError
 from pipeline.weights.store import check_stored
+from serving.logging import LOGGER
 from serving.project import ROOT
 from serving.settings import Settings
 
@@ -34,6 +35,16 @@ def check_model(settings: Settings, folder: Path, labels: Mapping[str, str]) -> 
     if settings.model.startswith("rembg:"):
         name = settings.model.removeprefix("rembg:")
         _check_in_subprocess(f"{_NAMESPACE}pipeline.mask.rembg", name)
+
+
+def warn_of_another_libjpeg() -> None:
+    """Log a warning if large JPEGs cannot be kept as their own samples. For the worker."""
+    from pipeline.image.jpeg_planes import equals_pillow  # imports NumPy
+
+    if not equals_pillow():
+        LOGGER.warning(
+            "This libjpeg decodes in its own way: large JPEGs take 4 bytes per pixel instead of 1.5"
+        )
 
 
 def _check_in_subprocess(module: str, *arguments: str) -> None:

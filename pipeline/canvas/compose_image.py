@@ -18,6 +18,7 @@ from pipeline.find_subject import Search, find_subject
 from pipeline.image.box import Box, Size
 from pipeline.image.compose import TRANSPARENT, WHITE, lay_over
 from pipeline.image.encode import WRITERS
+from pipeline.image.price import KEPT_BYTES, PILLOW
 from pipeline.image.scaled_layer import frame_at
 from pipeline.image.source_image import SourceImage
 from pipeline.image.webp_writer import BYTES_PER_PIXEL as WEBP_BYTES_PER_PIXEL
@@ -25,9 +26,9 @@ from pipeline.mask.subject import FoundSubject
 from pipeline.request_timer import RequestTimer
 
 # What a decoded source, a backdrop and a WebP being encoded may take together, in bytes. A source
-# of 16 megapixels leaves room for a WebP of 6, and one of 25 megapixels for one of 4.
+# of 16 megapixels leaves room for a WebP of 6, one of 25 megapixels for one of 4, and one of 40 or
+# more for one of 2.
 _WEBP_BYTES = 210_000_000
-_PILLOW = 4  # bytes per pixel of a decoded image
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def compose_image(
         """Return the plan for a source that stays in memory while a WebP is encoded."""
         if plan.format != "webp":
             return plan
-        free = max(0, _WEBP_BYTES - _PILLOW * source[0] * source[1] - behind)
+        kept = min(KEPT_BYTES, PILLOW * source[0] * source[1])
+        free = max(0, _WEBP_BYTES - kept - behind)
         pixels = max(1, free // WEBP_BYTES_PER_PIXEL)
         return replace(plan, max_pixels=min(plan.max_pixels, pixels))
 

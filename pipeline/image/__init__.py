@@ -3,12 +3,13 @@
 formats.py           which of the seven formats is this?
 decode.py            bytes -> SourceImage
 headers/             what a file declares, read from its structure before decoding
-bytes_per_pixel.py   the memory that decoding will need
+price.py             the memory that decoding will need, and how many pixels it allows
 decoder_limits.py    bounds on what the header hides
 pillow_errors.py     Pillow's exceptions -> ours
 color.py             -> 8-bit sRGB and alpha
 webp.py              decodes WebP by libwebp
 source_image.py      the decoded image
+jpeg_planes.py       a large JPEG as its own samples
 strips.py            full-resolution work in parallel
 box.py               a rectangle
 layer.py             the cutout's colors and alpha, strip by strip

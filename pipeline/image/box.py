@@ -6,6 +6,9 @@ from dataclasses import dataclass
 # Width and height in pixels.
 Size = tuple[int, int]
 
+# Left, top, right and bottom in pixels. The last two are exclusive.
+Corners = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True)
 class Box:

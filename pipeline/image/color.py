@@ -83,6 +83,22 @@ def prepare_srgb(image: Image.Image, strips: Strips = SERIAL) -> tuple[Image.Ima
     return image, to_srgb
 
 
+def srgb_converter(profile: bytes | None) -> ToSRGB | None:
+    """Return how to convert parts of mode RGB with a profile to sRGB; None if they are in sRGB.
+
+    The conversion raises ImageCorrupt.
+    """
+    transform = _profile_transform(profile, "RGB") if profile else None
+    if transform is None:
+        return None
+
+    def to_srgb(part: Image.Image) -> Image.Image:
+        with pillow_errors():
+            return transform.apply(part)
+
+    return to_srgb
+
+
 def normalize(image: Image.Image, strips: Strips = SERIAL) -> Image.Image:
     """Convert grayscale of more than 8 bits (modes I;16, I, F) to mode L.
 

@@ -23,14 +23,15 @@ from PIL import (
 
 from compat.pillow import drop_avif_decoder, limit_png_text, set_warnings
 from pipeline.errors import EmptySource, ImageTooLarge, OutOfMemory, UnsupportedImageType
-from pipeline.image.bytes_per_pixel import PILLOW, bytes_per_pixel
-from pipeline.image.color import alpha_of, prepare_srgb
+from pipeline.image.color import alpha_of, prepare_srgb, srgb_converter
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
-from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
+from pipeline.image.headers.jpeg import can_be_reduced, has_few_scans, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
+from pipeline.image.jpeg_planes import decode_planes, is_in_planes
 from pipeline.image.pillow_errors import pillow_errors
+from pipeline.image.price import PILLOW, price_of
 from pipeline.image.source_image import ORIENTATIONS, Reduction, SourceImage
 from pipeline.image.strips import SERIAL, Strips
 from pipeline.image.webp import decode_webp
@@ -46,10 +47,6 @@ limit_png_text(4 << 20)
 # The largest side of a JPEG or GIF. A longer row would not fit into a strip of rows, and a longer
 # column not into the intermediate image of the reduction, 320 pixels wide and as high as the image.
 _MAX_SIDE = 65_535
-
-# The peak bytes per pixel of a progressive JPEG in 4:4:4. A format that needs more gets
-# proportionally fewer pixels, so that no format needs more memory than the pixel limit allows for.
-_MAX_BYTES_PER_PIXEL = 10
 
 
 # Width and height of a stored image -> 1, 2, 4 or 8, and at most the shorter side.
@@ -71,8 +68,8 @@ def decode(
     and refuses no other images.
 
     Raises EmptySource, UnsupportedImageType, ImageCorrupt, OutOfMemory, and, from the header
-    alone, ImageTooLarge: over `max_pixels` (fewer for a format that needs more than 10 bytes per
-    pixel) or over 65,535 pixels on a side.
+    alone, ImageTooLarge: over `max_pixels` (fewer for a kind of image that takes much memory, see
+    `price.py`) or over 65,535 pixels on a side.
     """
     if not data:
         raise EmptySource
@@ -97,24 +94,27 @@ def _decode(
     if kind == "PNG":
         data = still_png(data)
     Image.MAX_IMAGE_PIXELS = max_pixels
-    # Pillow reads a run-length encoded BMP byte by byte, which is no attack.
-    file = io.BytesIO(data) if kind == "BMP" else LimitedFile(data)
-    with pillow_errors():
-        opened = Image.open(file, formats=[kind])
+    file, opened = _open(data, kind)
     with opened as image:
         # Pillow rotates a TIFF while it loads it; for other formats `SourceImage` does it.
         is_rotated = kind == "TIFF" and _read_orientation(image) is not None
-        cost = bytes_per_pixel(image, kind, data, is_rotated)
-        _check_size(image.size, int(max_pixels * min(1, _MAX_BYTES_PER_PIXEL / cost)))
+        reducible = kind == "JPEG" and can_be_reduced(data)
+        in_planes = reducible and has_few_scans(data) and is_in_planes(image)
+        price = price_of(image, kind, data, is_rotated, in_planes)
+        _check_size(image.size, price.most_pixels(max_pixels))
         size, divisor = image.size, 1
-        needed = cost * size[0] * size[1]
-        if kind == "JPEG" and choose_divisor is not None and can_be_reduced(data):
+        if reducible and choose_divisor is not None:
             divisor = choose_divisor(size)
+        if divisor > 1:
+            in_planes = False
+            price = price_of(image, kind, data, is_rotated, in_planes)
             _reduce(image, divisor)
-            needed -= PILLOW * (size[0] * size[1] - image.width * image.height)
-        strips = claim(int(needed))
-        if isinstance(file, LimitedFile):
-            file.begin_pixels(in_scans=kind == "JPEG" and keeps_coefficients(data))
+        pixels = size[0] * size[1]
+        spared = PILLOW * (pixels - image.width * image.height)
+        strips = claim(int(price.peak * pixels - spared))
+        _begin_pixels(file, kind, data)
+        if in_planes:
+            return _load_planes(image, data, strips)
         loaded = _load(image, kind, data)
         orientation = _read_orientation(image)
         alpha = alpha_of(loaded, strips)
@@ -123,6 +123,18 @@ def _decode(
             alpha = alpha.transpose(orientation)
         reduction = None if divisor == 1 else Reduction.of(size, divisor, orientation)
         return SourceImage(stored, alpha, orientation, to_srgb, strips, reduction).materialize()
+
+
+def _open(data: bytes, kind: str) -> tuple[io.BytesIO, Image.Image]:
+    # Pillow reads a run-length encoded BMP byte by byte, which is no attack.
+    file = io.BytesIO(data) if kind == "BMP" else LimitedFile(data)
+    with pillow_errors():
+        return file, Image.open(file, formats=[kind])
+
+
+def _begin_pixels(file: io.BytesIO, kind: str, data: bytes) -> None:
+    if isinstance(file, LimitedFile):
+        file.begin_pixels(in_scans=kind == "JPEG" and keeps_coefficients(data))
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -152,6 +164,21 @@ def _load(image: Image.Image, kind: str, data: bytes) -> Image.Image:
     if kind == "AVIF":
         drop_avif_decoder(image)
     return image
+
+
+def _load_planes(image: Image.Image, data: bytes, strips: Strips) -> SourceImage:
+    """Decode a JPEG that is kept in planes."""
+
+    def reopen() -> Image.Image:
+        file, again = _open(data, "JPEG")
+        _begin_pixels(file, "JPEG", data)
+        return again
+
+    # Two decoders that keep all coefficients would take too much memory at the same time.
+    with pillow_errors():
+        planes = decode_planes(image, reopen, SERIAL if keeps_coefficients(data) else strips)
+    to_srgb = srgb_converter(image.info.get("icc_profile"))
+    return SourceImage(planes, None, _read_orientation(image), to_srgb, strips).materialize()
 
 
 def _read_orientation(image: Image.Image) -> Image.Transpose | None:

@@ -10,6 +10,7 @@ from copy import copy
 from typing import TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 # One megabyte of RGBA, so that the intermediate results of a strip stay in the processor's cache.
 _STRIP_PIXELS = 1 << 18
@@ -56,6 +57,13 @@ class Strips:
             yield from map(work, starts, ends)
         else:
             yield from self._pool.map(work, starts, ends)
+
+    def both(self, first: Callable[[], T], second: Callable[[], U]) -> tuple[T, U]:
+        """Call two functions, at the same time if there are threads. Raises what they raise."""
+        if self._pool is None:
+            return first(), second()
+        started = self._pool.submit(first), self._pool.submit(second)
+        return started[0].result(), started[1].result()
 
     def for_each(self, work: Callable[[int, int], None], lines: int, pixels_per_line: int) -> None:
         """Call `work(first, end)` for each strip and wait for all. Raises what `work` raises."""

@@ -80,7 +80,7 @@ def test_an_endless_body_is_not_read_to_its_end(service: Server) -> None:
 
 
 def test_a_file_over_the_limit_is_refused(service: Server) -> None:
-    assert_error(service.upload(b"\xff\xd8\xff" + b"\0" * 20_000_000), 413, "request_too_large")
+    assert_error(service.upload(b"\xff\xd8\xff" + b"\0" * 22_000_000), 413, "request_too_large")
 
 
 def test_a_length_that_is_too_short_ends_the_body(service: Server) -> None:

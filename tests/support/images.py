@@ -14,7 +14,7 @@ from pipeline.image.strips import SERIAL, Strips
 from pipeline.weights import SAMPLE
 
 # The default of BGR_MAX_PIXELS.
-MAX_PIXELS = 25_000_000
+MAX_PIXELS = 50_000_000
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

@@ -46,7 +46,7 @@ def renamed_codec(self: Any, *arguments: Any) -> None:
 @pytest.mark.parametrize(
     ("owner", "name", "value", "what"),
     [
-        (Jpeg, "_open", without(Jpeg, "layer", "_open"), "a JPEG's samplings"),
+        (Jpeg, "_open", without(Jpeg, "layer", "_open"), "a JPEG's components"),
         (Tiff, "_open", without(Tiff, "tag_v2", "_open"), "a TIFF's tags"),
         (Tiff, "_setup", renamed_codec, "the name of a TIFF's decoder"),
         (Avif, "load", without(Avif, "_decoder", "load"), "an AVIF's decoder"),
@@ -67,10 +67,11 @@ def test_a_missing_api_is_named(
 
 @pytest.mark.parametrize(
     ("subsampling", "expected"),
-    [("4:4:4", [1, 1, 1]), ("4:2:2", [2, 1, 1]), ("4:2:0", [4, 1, 1])],
+    [("4:4:4", (1, 1)), ("4:2:2", (2, 1)), ("4:2:0", (2, 2))],
 )
-def test_the_samplings_of_a_jpeg(subsampling: str, expected: list[int]) -> None:
-    assert pillow.jpeg_samplings(opened("JPEG", subsampling=subsampling)) == expected
+def test_the_components_of_a_jpeg(subsampling: str, expected: tuple[int, int]) -> None:
+    components = pillow.jpeg_components(opened("JPEG", subsampling=subsampling))
+    assert components == [(1, *expected), (2, 1, 1), (3, 1, 1)]
 
 
 def test_the_tags_of_a_tiff() -> None:

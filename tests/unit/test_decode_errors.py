@@ -21,7 +21,7 @@ AVIF = encoded(quadrants(), "AVIF")
 @pytest.mark.parametrize(
     ("function", "data"),
     [
-        ("pipeline.image.decode.bytes_per_pixel", TRANSPARENT),
+        ("pipeline.image.decode.price_of", TRANSPARENT),
         ("pipeline.image.decode.alpha_of", TRANSPARENT),
         ("pipeline.image.color._alpha_of_key", TRANSPARENT),
         ("pipeline.image.color._finite_extrema", DEEP),
@@ -68,7 +68,7 @@ def test_an_exception_of_pillow_is_corruption(
 
 
 def test_a_jpeg_whose_components_have_no_samples_is_corrupt() -> None:
-    """The cost per pixel is divided by their samplings."""
+    """The price per pixel is divided by their samplings."""
     data = bytearray(encoded(quadrants(), "JPEG", progressive=True))
     at = data.index(b"\xff\xc2") + 11
     data[at] = data[at + 3] = data[at + 6] = 0

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.errors import ImageCorrupt
 from pipeline.image.decode import decode
-from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
+from pipeline.image.headers.jpeg import can_be_reduced, has_few_scans, keeps_coefficients
 from tests.support.images import MAX_PIXELS, RED, encoded, quadrants, records_into
 
 BASELINE = encoded(quadrants(), "JPEG")
@@ -89,6 +89,14 @@ def test_a_progressive_image_keeps_them(mode: str) -> None:
 def test_what_cannot_be_read_is_priced_as_the_more_expensive(data: bytes) -> None:
     assert keeps_coefficients(data)
     assert not can_be_reduced(data)
+
+
+def test_a_scan_too_many_to_be_decoded_twice_is_noticed() -> None:
+    assert has_few_scans(BASELINE)
+    assert has_few_scans(encoded(quadrants(), "JPEG", progressive=True))
+    scans = encoded(quadrants(), "JPEG").count(b"\xff\xda")
+    assert has_few_scans(BASELINE + b"\xff\xda" * (30 - scans))
+    assert not has_few_scans(BASELINE + b"\xff\xda" * (31 - scans))
 
 
 def lossless(width: int, height: int) -> bytes:

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.engine import Slot
-from pipeline.errors import DeadlineExceeded, NoSubjectFound, OutOfMemory
+from pipeline.errors import DeadlineExceeded, FormatUnsupported, NoSubjectFound, OutOfMemory
 from pipeline.image.decode import decode
 from pipeline.mask.components import select_subject
 from pipeline.mask.segmenter import Prediction
@@ -180,6 +180,19 @@ def test_the_models_memory_is_released_for_large_work(
     gradient = Image.linear_gradient("L").resize((width, 1000)).convert("RGB")
     run(encoded(gradient), segmenter, edges="raw", **options)
     assert segmenter.released == times
+
+
+def test_a_webp_must_fit_beside_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """24 bytes per pixel of the response, and 4 of the source."""
+    data = encoded(Image.linear_gradient("L").resize((100, 50)).convert("RGB"))
+    module = "pipeline.remove_background._WEBP_BYTES"
+    monkeypatch.setattr(module, 28 * 100 * 50)
+    assert run(data, Counting(), format="webp").width == 100
+    monkeypatch.setattr(module, 28 * 100 * 50 - 1)
+    with pytest.raises(FormatUnsupported):
+        run(data, Counting(), format="webp")
+    assert run(data, Counting(), format="webp", max_side=99).width == 99
+    assert run(data, Counting(), format="png").width == 100
 
 
 def test_memory_that_runs_out_in_the_model_is_out_of_memory(photo: bytes) -> None:

@@ -82,7 +82,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
     works: list[Work] = []
 
     def compose(work: Work, max_pixels: int, timer: RequestTimer, slot: Any) -> Composed:
-        assert (max_pixels, slot) == (25_000_000, "a slot")
+        assert (max_pixels, slot) == (50_000_000, "a slot")
         works.append(work)
         if work.parameters.size == "hd":
             raise NoSubjectFound

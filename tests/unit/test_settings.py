@@ -58,8 +58,8 @@ def test_an_empty_variable_has_its_default() -> None:
     settings = read_settings({"BGR_DEADLINE": "", "OTHER": "x"})
     assert settings == Settings()
     assert (settings.max_source_bytes, settings.max_pixels, settings.max_waiting) == (
-        20_000_000,
-        25_000_000,
+        22_000_000,
+        50_000_000,
         16,
     )
     assert (settings.download_timeout, settings.deadline, settings.drain) == (10, 25, 8)

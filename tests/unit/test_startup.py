@@ -8,8 +8,9 @@ import pytest
 from compat import MovedError, bentoml, starlette, uvicorn
 from pipeline.errors import StartupError
 from serving import startup
+from serving.logging import LOGGER
 from serving.settings import Settings
-from serving.startup import check_libraries, check_model
+from serving.startup import check_libraries, check_model, warn_of_another_libjpeg
 
 
 def test_the_locked_libraries_pass() -> None:
@@ -72,3 +73,13 @@ def test_rembgs_model_is_loaded_once_in_its_own_process(
 ) -> None:
     with pytest.raises(StartupError, match=r"^no model isnet$"):
         check_model(Settings(model="rembg:isnet"), *model)
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_another_libjpeg_is_logged(
+    is_exact: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    monkeypatch.setattr("pipeline.image.jpeg_planes.equals_pillow", lambda: is_exact)
+    warn_of_another_libjpeg()
+    assert ("libjpeg" in caplog.text) == (not is_exact)

@@ -56,6 +56,19 @@ def test_two_strips_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert sorted(Strips(2).map(lambda *_: both.wait(5), 2, 1)) == [0, 1]
 
 
+def test_two_functions_run_at_the_same_time() -> None:
+    both = threading.Barrier(2)
+    assert sorted(Strips(2).both(lambda: both.wait(5), lambda: both.wait(5))) == [0, 1]
+
+
+@pytest.mark.parametrize("of", [SERIAL, Strips(2)])
+def test_two_functions_return_their_results_or_raise(of: Strips) -> None:
+    assert of.both(lambda: 1, lambda: "two") == (1, "two")
+    for functions in ((lambda: 1 // 0, lambda: 1), (lambda: 1, lambda: 1 // 0)):
+        with pytest.raises(ZeroDivisionError):
+            of.both(*functions)
+
+
 @pytest.mark.parametrize("of", [SERIAL, Strips(2)])
 def test_an_exception_in_a_strip_is_raised(of: Strips, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strips, "_STRIP_PIXELS", 1)

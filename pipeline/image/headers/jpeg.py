@@ -10,6 +10,10 @@ _RESTART_OR_END = range(0xD0, 0xDA)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 
+# The scans of an image that may be decoded twice. Progressive encoders write about ten; as many may
+# be in a second image behind it.
+_FEW_SCANS = 30
+
 # The segments before the first scan. Real files have tens.
 _MAX_SEGMENTS = 4_096
 
@@ -41,6 +45,11 @@ def can_be_reduced(data: bytes) -> bool:
         if marker in _FRAMES:
             return marker not in _LOSSLESS
     return False
+
+
+def has_few_scans(data: bytes) -> bool:
+    """Return whether the file has at most 30 scans, so that decoding it twice is no attack."""
+    return data.count(bytes((0xFF, _START_OF_SCAN))) <= _FEW_SCANS
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
