@@ -27,9 +27,13 @@ from pipeline.image.bytes_per_pixel import PILLOW, bytes_per_pixel
 from pipeline.image.color import alpha_of, prepare_srgb
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
+from pipeline.image.headers.heif import declared_size
 from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
+from pipeline.image.heif.decoder import BYTES_PER_PIXEL as HEIF_BYTES_PER_PIXEL
+from pipeline.image.heif.decoder import PROCESS_BYTES as HEIF_PROCESS_BYTES
+from pipeline.image.heif.decoder import HeifDecoder
 from pipeline.image.pillow_errors import pillow_errors
 from pipeline.image.source_image import ORIENTATIONS, Reduction, SourceImage
 from pipeline.image.strips import SERIAL, Strips
@@ -61,8 +65,9 @@ def decode(
     max_pixels: int,
     claim: Callable[[int], Strips] = lambda _: SERIAL,
     choose_divisor: ChooseDivisor | None = None,
+    heif: HeifDecoder | None = None,
 ) -> SourceImage:
-    """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+    """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, or a HEIC by `heif`.
 
     The result is upright (EXIF orientation) and converts to sRGB (ICC profile; a broken one is
     ignored). Transparency is kept. `claim` is called before decoding with the peak memory that
@@ -77,9 +82,11 @@ def decode(
     if not data:
         raise EmptySource
     kind = detect_format(data)
-    if kind is None:
+    if kind is None or (kind == "HEIF" and heif is None):
         raise UnsupportedImageType
     try:
+        if kind == "HEIF" and heif is not None:
+            return _decode_heif(data, max_pixels, claim, heif)
         return _decode(data, kind, max_pixels, claim, choose_divisor)
     except MemoryError as exc:
         raise OutOfMemory from exc
@@ -123,6 +130,19 @@ def _decode(
             alpha = alpha.transpose(orientation)
         reduction = None if divisor == 1 else Reduction.of(size, divisor, orientation)
         return SourceImage(stored, alpha, orientation, to_srgb, strips, reduction).materialize()
+
+
+def _decode_heif(
+    data: bytes, max_pixels: int, claim: Callable[[int], Strips], decoder: HeifDecoder
+) -> SourceImage:
+    """libheif applies the orientation of the file's properties, and ignores that of EXIF."""
+    size = declared_size(data)
+    _check_size(size, int(max_pixels * min(1, _MAX_BYTES_PER_PIXEL / HEIF_BYTES_PER_PIXEL)))
+    strips = claim(HEIF_BYTES_PER_PIXEL * size[0] * size[1] + HEIF_PROCESS_BYTES + len(data))
+    image = decoder.decode(data, size)
+    alpha = alpha_of(image, strips)
+    stored, to_srgb = prepare_srgb(image, strips)
+    return SourceImage(stored, alpha, to_srgb=to_srgb, strips=strips).materialize()
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

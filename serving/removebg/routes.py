@@ -190,7 +190,9 @@ def _compose(work: Work, max_pixels: int, slot: "Slot") -> "Composed":
     if work.backdrop is not None:
         try:
             with work.timer.step("backdrop"):
-                backdrop = read_backdrop(work.backdrop, plan.max_pixels, max_pixels, slot.claim)
+                backdrop = read_backdrop(
+                    work.backdrop, plan.max_pixels, max_pixels, slot.claim, slot.heif
+                )
         except BackgroundRemovalError as exc:
             if answer_of(exc).status != HTTPStatus.BAD_REQUEST:
                 raise

@@ -1,0 +1,193 @@
+"""HEIC files: decoded like any other, and whatever they do to the process that decodes them."""
+
+import io
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pillow_heif
+import pytest
+from PIL import Image, ImageCms, ImageOps
+
+from pipeline.errors import (
+    BackgroundRemovalError,
+    ImageCorrupt,
+    ImageTooLarge,
+    OutOfMemory,
+    UnsupportedImageType,
+)
+from pipeline.image.decode import decode
+from pipeline.image.heif import decoder
+from pipeline.image.heif.decoder import HeifDecoder, find_decoder
+from pipeline.image.heif.process import HeifProcess
+from pipeline.image.source_image import SourceImage
+from tests.support.heif_bombs import HEIF_BOMBS
+from tests.support.heif_files import coded, composed, grid, heic, overlay, saved
+from tests.support.images import MAX_PIXELS, quadrants, records_into
+
+QUADRANTS = quadrants()
+
+
+@pytest.fixture(scope="module")
+def heif() -> Iterator[HeifDecoder]:
+    """A decoder, whose process is shared by the tests."""
+    made = find_decoder()
+    assert made is not None
+    yield made
+    made.close()
+
+
+def difference(image: SourceImage, expected: Image.Image) -> float:
+    """Return the mean absolute difference of the colors."""
+    assert image.size == expected.size
+    return float(np.abs(np.asarray(image.rgb()).astype(int) - np.asarray(expected)).mean())
+
+
+def test_without_the_extra_the_type_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    assert find_decoder() is None
+    with pytest.raises(UnsupportedImageType, match="extra `heif`"):
+        decode(heic(QUADRANTS), MAX_PIXELS)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+def test_every_mode_is_decoded(mode: str, heif: HeifDecoder) -> None:
+    image = QUADRANTS.convert(mode)
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+    decoded = decode(heic(image, quality=100), MAX_PIXELS, heif=heif)
+    assert difference(decoded, image.convert("RGB")) < 12
+    assert (decoded.alpha is None) == (mode != "RGBA")
+    if decoded.alpha is not None:
+        alpha = np.asarray(decoded.alpha).astype(int) - np.asarray(image.getchannel("A"))
+        assert np.abs(alpha).mean() < 3
+
+
+def test_ten_bits_become_eight(heif: HeifDecoder) -> None:
+    samples = np.asarray(QUADRANTS).astype("<u2") << 2
+    deep = pillow_heif.from_bytes("RGB;10", QUADRANTS.size, samples.tobytes())
+    assert difference(decode(saved(deep), MAX_PIXELS, heif=heif), QUADRANTS) < 12
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_is_applied_once(orientation: int, heif: HeifDecoder) -> None:
+    """The encoder keeps it as a property of the file, and in EXIF too."""
+    image = QUADRANTS.copy()
+    image.getexif()[0x0112] = orientation
+    expected = ImageOps.exif_transpose(image)
+    file = pillow_heif.from_pillow(image)
+    assert difference(decode(saved(file), MAX_PIXELS, heif=heif), expected) < 12
+
+
+def test_grids_and_overlays_are_composed(heif: HeifDecoder) -> None:
+    tiles = [Image.new("RGB", (64, 64), color) for color in ("red", "lime", "blue", "white")]
+    items = grid((100, 120), range(2, 6), 2), *map(coded, tiles)
+    expected = Image.new("RGB", (128, 128))
+    for number, tile in enumerate(tiles):
+        expected.paste(tile, (number % 2 * 64, number // 2 * 64))
+    expected = expected.crop((0, 0, 100, 120))
+    assert difference(decode(composed(*items), MAX_PIXELS, heif=heif), expected) < 6
+    laid = composed(overlay((64, 64), [2]), coded(tiles[0]))
+    assert difference(decode(laid, MAX_PIXELS, heif=heif), tiles[0]) < 6
+
+
+def test_the_primary_image_of_several_is_decoded(heif: HeifDecoder) -> None:
+    file = pillow_heif.from_pillow(QUADRANTS)
+    file.add_from_pillow(Image.new("RGB", (64, 64)))
+    for primary, expected in enumerate((QUADRANTS, Image.new("RGB", (64, 64)))):
+        data = saved(file, primary_index=primary)
+        assert difference(decode(data, MAX_PIXELS, heif=heif), expected) < 12
+
+
+def test_profiles_and_numbered_colors_become_srgb(heif: HeifDecoder, wide_gamut: bytes) -> None:
+    flat = Image.new("RGB", (64, 64), (150, 140, 60))
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut))
+    expected = ImageCms.profileToProfile(flat, profile, ImageCms.createProfile("sRGB"))
+    assert expected is not None
+    with_profile = flat.copy()
+    with_profile.info["icc_profile"] = wide_gamut
+    assert difference(decode(heic(with_profile), MAX_PIXELS, heif=heif), expected) < 4
+    numbers = {"color_primaries": 9, "transfer_characteristics": 13, "matrix_coefficients": 9}
+    file = pillow_heif.from_pillow(flat)
+    data = saved(file, full_range_flag=1, save_nclx_profile=True, **numbers)
+    converted = Image.new("RGB", (64, 64), (158, 140, 39))
+    assert difference(decode(data, MAX_PIXELS, heif=heif), converted) < 5
+
+
+def test_the_size_is_limited_by_the_header_and_the_memory_announced(heif: HeifDecoder) -> None:
+    data, claims = heic(QUADRANTS), list[int]()
+    decode(data, 800, records_into(claims), heif=heif)
+    assert claims == [decoder.BYTES_PER_PIXEL * 800 + decoder.PROCESS_BYTES + len(data)]
+    with pytest.raises(ImageTooLarge):
+        decode(data, 799, heif=heif)
+
+
+def test_a_process_that_is_gone_is_replaced(heif: HeifDecoder) -> None:
+    data = heic(QUADRANTS)
+    decode(data, MAX_PIXELS, heif=heif)
+    first = heif.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    assert decode(data, MAX_PIXELS, heif=heif).size == (40, 20)
+    assert heif.pid != first
+
+
+def test_a_process_that_hangs_is_killed_and_replaced(
+    heif: HeifDecoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = heic(QUADRANTS)
+    decode(data, MAX_PIXELS, heif=heif)
+    hanging = heif.pid
+    assert hanging is not None
+    os.kill(hanging, signal.SIGSTOP)
+    monkeypatch.setattr(decoder, "_SECONDS_PER_CPU_SECOND", 0.1)
+    with pytest.raises(ImageCorrupt):
+        decode(data, MAX_PIXELS, heif=heif)
+    monkeypatch.undo()
+    started = time.monotonic()
+    assert decode(data, MAX_PIXELS, heif=heif).size == (40, 20)
+    assert time.monotonic() - started < 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(hanging, 0)
+
+
+def test_a_process_that_cannot_be_started_is_a_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> HeifProcess:
+        raise BlockingIOError
+
+    monkeypatch.setattr(decoder, "HeifProcess", fail)
+    with pytest.raises(OutOfMemory):
+        decode(heic(QUADRANTS), MAX_PIXELS, heif=HeifDecoder())
+
+
+def test_several_threads_take_turns(heif: HeifDecoder) -> None:
+    files = [heic(Image.new("RGB", (64, 64), (level, 0, 0))) for level in range(0, 250, 25)]
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(lambda data: decode(data, MAX_PIXELS, heif=heif), files))
+    reds = [np.asarray(image.rgb())[..., 0].mean() for image in images]
+    assert np.abs(np.array(reds) - range(0, 250, 25)).max() < 4
+
+
+QUICK = [name for name in HEIF_BOMBS if name not in ("identities", "profile")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in HEIF_BOMBS.keys() - QUICK)],
+)
+def test_a_bomb_does_not_go_off_here(name: str, heif: HeifDecoder) -> None:
+    make, codes = HEIF_BOMBS[name]
+    data, started = make(), time.monotonic()
+    try:
+        decode(data, MAX_PIXELS, heif=heif)
+        code = "ok"
+    except BackgroundRemovalError as error:
+        code = error.code
+    assert code in codes
+    assert time.monotonic() - started < 20
