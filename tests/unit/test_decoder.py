@@ -155,6 +155,21 @@ def test_a_process_that_hangs_is_killed_and_replaced(
         os.kill(hanging, 0)
 
 
+def test_a_process_that_dies_while_it_decodes_takes_only_its_image(heif: HeifDecoder) -> None:
+    data = heic(QUADRANTS)
+    decode(data, MAX_PIXELS, heif=heif)
+    dying = heif.pid
+    assert dying is not None
+    os.kill(dying, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        decoding = pool.submit(decode, data, MAX_PIXELS, heif=heif)
+        time.sleep(0.2)
+        os.kill(dying, signal.SIGKILL)
+        with pytest.raises(ImageCorrupt):
+            decoding.result(5)
+    assert decode(data, MAX_PIXELS, heif=heif).size == (40, 20)
+
+
 def test_a_process_that_cannot_be_started_is_a_lack_of_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
