@@ -6,13 +6,13 @@ import sys
 import pytest
 
 from pipeline.image.heif import child
+from tests.support.environment import ROOT
 from tests.support.heif_files import heic
 from tests.support.images import quadrants
 from tests.unit.scripts import output_of
 
 CONFINED = """
-import os, socket, sys
-from pathlib import Path
+import os, socket
 from pipeline.image.heif.child import allow, confine
 
 size = confine(30_000_000)
@@ -23,10 +23,6 @@ def outcome(act):
         return "done"
     except (OSError, MemoryError, ValueError) as error:
         return type(error).__name__
-
-def raise_limit():
-    import resource
-    resource.setrlimit(resource.RLIMIT_AS, (2**40, 2**40))
 
 print(outcome(lambda: open("/etc/passwd")))
 print(outcome(lambda: socket.socket()))
@@ -57,7 +53,7 @@ def test_neither_files_nor_sockets_nor_much_memory_can_be_had() -> None:
 
 
 def test_a_process_ends_after_its_seconds() -> None:
-    ended = subprocess.run([sys.executable, "-c", BUSY], check=False, timeout=30)
+    ended = subprocess.run([sys.executable, "-c", BUSY], cwd=ROOT, check=False, timeout=30)
     assert ended.returncode < 0
 
 
