@@ -46,6 +46,13 @@ def difference(image: SourceImage, expected: Image.Image) -> float:
     return float(np.abs(np.asarray(image.rgb()).astype(int) - np.asarray(expected)).mean())
 
 
+def process_of(heif: HeifDecoder) -> int:
+    """Return the id of a process that has just decoded an image."""
+    decode(heic(QUADRANTS), MAX_PIXELS, heif=heif)
+    assert heif.pid is not None
+    return heif.pid
+
+
 def test_without_the_extra_the_type_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     assert find_decoder() is None
@@ -126,10 +133,7 @@ def test_the_size_is_limited_by_the_header_and_the_memory_announced(heif: HeifDe
 
 
 def test_a_process_that_is_gone_is_replaced(heif: HeifDecoder) -> None:
-    data = heic(QUADRANTS)
-    decode(data, MAX_PIXELS, heif=heif)
-    first = heif.pid
-    assert first is not None
+    data, first = heic(QUADRANTS), process_of(heif)
     os.kill(first, signal.SIGKILL)
     os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
     assert decode(data, MAX_PIXELS, heif=heif).size == (40, 20)
@@ -139,10 +143,7 @@ def test_a_process_that_is_gone_is_replaced(heif: HeifDecoder) -> None:
 def test_a_process_that_hangs_is_killed_and_replaced(
     heif: HeifDecoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = heic(QUADRANTS)
-    decode(data, MAX_PIXELS, heif=heif)
-    hanging = heif.pid
-    assert hanging is not None
+    data, hanging = heic(QUADRANTS), process_of(heif)
     os.kill(hanging, signal.SIGSTOP)
     monkeypatch.setattr(decoder, "_SECONDS_PER_CPU_SECOND", 0.1)
     with pytest.raises(ImageCorrupt):
@@ -156,10 +157,7 @@ def test_a_process_that_hangs_is_killed_and_replaced(
 
 
 def test_a_process_that_dies_while_it_decodes_takes_only_its_image(heif: HeifDecoder) -> None:
-    data = heic(QUADRANTS)
-    decode(data, MAX_PIXELS, heif=heif)
-    dying = heif.pid
-    assert dying is not None
+    data, dying = heic(QUADRANTS), process_of(heif)
     os.kill(dying, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         decoding = pool.submit(decode, data, MAX_PIXELS, heif=heif)
