@@ -27,13 +27,11 @@ from pipeline.image.bytes_per_pixel import PILLOW, bytes_per_pixel
 from pipeline.image.color import alpha_of, prepare_srgb
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
-from pipeline.image.headers.heif import declared_size
+from pipeline.image.headers.heif import read_declared
 from pipeline.image.headers.jpeg import can_be_reduced, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
-from pipeline.image.heif.decoder import BYTES_PER_PIXEL as HEIF_BYTES_PER_PIXEL
-from pipeline.image.heif.decoder import PROCESS_BYTES as HEIF_PROCESS_BYTES
-from pipeline.image.heif.decoder import HeifDecoder
+from pipeline.image.heif.decoder import PROCESS_BYTES, HeifDecoder
 from pipeline.image.pillow_errors import pillow_errors
 from pipeline.image.source_image import ORIENTATIONS, Reduction, SourceImage
 from pipeline.image.strips import SERIAL, Strips
@@ -136,10 +134,14 @@ def _decode_heif(
     data: bytes, max_pixels: int, claim: Callable[[int], Strips], decoder: HeifDecoder
 ) -> SourceImage:
     """libheif applies the orientation of the file's properties, and ignores that of EXIF."""
-    size = declared_size(data)
-    _check_size(size, int(max_pixels * min(1, _MAX_BYTES_PER_PIXEL / HEIF_BYTES_PER_PIXEL)))
-    strips = claim(HEIF_BYTES_PER_PIXEL * size[0] * size[1] + HEIF_PROCESS_BYTES + len(data))
-    image = decoder.decode(data, size)
+    declared = read_declared(data)
+    width, height = declared.size
+    _check_size(
+        (width, height), int(max_pixels * min(1, _MAX_BYTES_PER_PIXEL / declared.bytes_per_pixel))
+    )
+    needed = int(declared.bytes_per_pixel * width * height)
+    strips = claim(needed + PROCESS_BYTES + len(data))
+    image = decoder.decode(data, width * height, needed)
     alpha = alpha_of(image, strips)
     stored, to_srgb = prepare_srgb(image, strips)
     return SourceImage(stored, alpha, to_srgb=to_srgb, strips=strips).materialize()

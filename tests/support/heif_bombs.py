@@ -1,5 +1,6 @@
 """Small HEIC files that ask for much. What they ask for is not in their header."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 from PIL import Image
@@ -8,8 +9,12 @@ from tests.support.avif_files import box, extent, full
 from tests.support.heif_files import Item, coded, composed, grid, overlay
 
 _SMALL = (64, 64)
-# 49 megapixels, which libheif would decode whatever the file declares.
-_LARGE = Image.new("RGB", (7_000, 7_000))
+
+
+@functools.cache
+def _large(width: int, height: int, declared: tuple[int, int] | None = None) -> Item:
+    """Return a black image, which takes the encoder a second per six megapixels."""
+    return coded(Image.new("RGB", (width, height)), declared)
 
 
 def _turned(item: Item, turns: Sequence[bytes]) -> Item:
@@ -17,37 +22,37 @@ def _turned(item: Item, turns: Sequence[bytes]) -> Item:
 
 
 def rotations() -> bytes:
-    """Return 12 megapixels that are rotated sixty times, each into a new image."""
-    return composed(_turned(coded(Image.new("RGB", (4_000, 3_000))), [box(b"irot", b"\1")] * 60))
+    """Return an image that is rotated sixty times, each time into a new image."""
+    return composed(_turned(_large(3_000, 3_000), [box(b"irot", b"\1")] * 60))
 
 
 def mirrors() -> bytes:
-    """Return 12 megapixels that are mirrored 250 times."""
-    return composed(_turned(coded(Image.new("RGB", (4_000, 3_000))), [box(b"imir", b"\1")] * 250))
+    """Return an image that is mirrored 250 times."""
+    return composed(_turned(_large(3_000, 3_000), [box(b"imir", b"\1")] * 250))
 
 
 def identities() -> bytes:
-    """Return 12 megapixels behind a hundred items, each of which rotates the next twice."""
-    size = (4_000, 3_000)
+    """Return nine megapixels behind a hundred items, each of which rotates the next twice."""
+    size = (3_000, 3_000)
     turns = [extent(*size), *[box(b"irot", b"\1")] * 2]
     chain = [Item(b"iden", b"", turns, [number + 1]) for number in range(1, 101)]
-    return composed(*chain, coded(Image.new("RGB", size)))
+    return composed(*chain, _large(*size))
 
 
 def grid_of_large_tiles() -> bytes:
-    """Return a grid of 64 × 64 whose tile, declared as small, has 49 megapixels."""
-    return composed(grid(_SMALL, [2], 1), coded(_LARGE, _SMALL))
+    """Return a grid of 64 × 64 whose tile, declared as small, has nine megapixels."""
+    return composed(grid(_SMALL, [2], 1), _large(3_000, 3_000, _SMALL))
 
 
 def overlay_of_large_parts() -> bytes:
-    """Return a canvas of 64 × 64 with sixteen images of 49 megapixels on it."""
-    large = coded(_LARGE, _SMALL)
+    """Return a canvas of 64 × 64 with sixteen images of nine megapixels on it."""
+    large = _large(3_000, 3_000, _SMALL)
     return composed(overlay(_SMALL, range(2, 18)), *[large] * 16)
 
 
 def larger_than_declared() -> bytes:
-    """Return 49 megapixels that declare 64 × 64."""
-    return composed(coded(_LARGE, _SMALL))
+    """Return nine megapixels that declare 64 × 64."""
+    return composed(_large(3_000, 3_000, _SMALL))
 
 
 def grid_of_itself() -> bytes:
@@ -101,7 +106,7 @@ HEIF_BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "grid_of_large_tiles": (grid_of_large_tiles, {"image_corrupt"}),
     "overlay_of_large_parts": (overlay_of_large_parts, {"image_corrupt"}),
     "larger_than_declared": (larger_than_declared, {"image_corrupt"}),
-    "grid_of_itself": (grid_of_itself, {"image_corrupt"}),
+    "grid_of_itself": (grid_of_itself, {"unsupported_image_type"}),
     "grids_of_grids": (grids_of_grids, {"ok", "image_corrupt"}),
     "overlays_of_overlays": (overlays_of_overlays, {"ok", "image_corrupt"}),
     "profile": (profile, {"ok", "image_corrupt"}),

@@ -16,7 +16,7 @@ _FAST = {"preset": "ultrafast"}
 
 
 def heic(image: Image.Image, **options: Any) -> bytes:
-    """Encode an image as HEIC; EXIF orientation becomes a rotation of the file (irot, imir)."""
+    """Encode an image as HEIC, turned if its EXIF says so, and turned back by the file."""
     return saved(pillow_heif.from_pillow(image), **options)
 
 
@@ -41,9 +41,14 @@ def coded(image: Image.Image, declared: tuple[int, int] | None = None) -> Item:
     """Return an image in HEVC as an item, which may declare another size."""
     data = heic(image, quality=10)
     at = data.index(b"hvcC") - 4
-    configuration = data[at : at + int.from_bytes(data[at : at + 4], "big")]
+    described = data[at : at + int.from_bytes(data[at : at + 4], "big")]
     payload = data[data.index(b"mdat") + 4 :]
-    return Item(b"hvc1", payload, [configuration, extent(*(declared or image.size))])
+    return Item(b"hvc1", payload, [described, extent(*(declared or image.size))])
+
+
+def configuration(chroma: int = 1, bits: int = 8) -> bytes:
+    """Return an hvcC box, which describes a stream that is not there (ISO/IEC 14496-15, 8.3.3)."""
+    return box(b"hvcC", bytes(16), bytes([chroma | 0xFC, (bits - 8) | 0xF8]), bytes(5))
 
 
 def grid(size: tuple[int, int], parts: Sequence[int], columns: int, *more: bytes) -> Item:

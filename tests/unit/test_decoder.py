@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from pipeline.errors import (
     BackgroundRemovalError,
@@ -24,11 +24,29 @@ from pipeline.image.heif import decoder
 from pipeline.image.heif.decoder import HeifDecoder, find_decoder
 from pipeline.image.heif.process import HeifProcess
 from pipeline.image.source_image import SourceImage
+from tests.support.avif_files import box, extent
 from tests.support.heif_bombs import HEIF_BOMBS
-from tests.support.heif_files import coded, composed, grid, heic, overlay, saved
+from tests.support.heif_files import (
+    Item,
+    coded,
+    composed,
+    configuration,
+    grid,
+    heic,
+    overlay,
+    saved,
+)
 from tests.support.images import MAX_PIXELS, quadrants, records_into
 
-QUADRANTS = quadrants()
+# A multiple of 8 on both sides, so that the encoder does not have to crop it.
+QUADRANTS = quadrants().resize((128, 64), Image.Resampling.NEAREST)
+TURNS = {
+    b"irot\1": Image.Transpose.ROTATE_90,
+    b"irot\2": Image.Transpose.ROTATE_180,
+    b"irot\3": Image.Transpose.ROTATE_270,
+    b"imir\0": Image.Transpose.FLIP_TOP_BOTTOM,
+    b"imir\1": Image.Transpose.FLIP_LEFT_RIGHT,
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +97,26 @@ def test_ten_bits_become_eight(heif: HeifDecoder) -> None:
     assert difference(decode(saved(deep), MAX_PIXELS, heif=heif), QUADRANTS) < 12
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_orientation_is_applied_once(orientation: int, heif: HeifDecoder) -> None:
-    """The encoder keeps it as a property of the file, and in EXIF too."""
+@pytest.mark.parametrize("turn", TURNS)
+def test_the_file_turns_the_image(turn: bytes, heif: HeifDecoder) -> None:
+    stored = coded(QUADRANTS)
+    turned = Item(stored.kind, stored.data, [*stored.properties, box(turn[:4], turn[4:])])
+    expected = QUADRANTS.transpose(TURNS[turn])
+    assert difference(decode(composed(turned), MAX_PIXELS, heif=heif), expected) < 12
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_orientation_of_exif_is_not_applied_again(orientation: int, heif: HeifDecoder) -> None:
+    """The encoder turns the stored image; the file turns it back, and has the orientation too."""
     image = QUADRANTS.copy()
     image.getexif()[0x0112] = orientation
-    expected = ImageOps.exif_transpose(image)
-    file = pillow_heif.from_pillow(image)
-    assert difference(decode(saved(file), MAX_PIXELS, heif=heif), expected) < 12
+    assert difference(decode(heic(image), MAX_PIXELS, heif=heif), QUADRANTS) < 12
+
+
+def test_an_image_that_is_cropped_has_its_size(heif: HeifDecoder) -> None:
+    """The encoder stores multiples of 8 pixels."""
+    image = QUADRANTS.crop((0, 0, 100, 61))
+    assert difference(decode(heic(image), MAX_PIXELS, heif=heif), image) < 12
 
 
 def test_grids_and_overlays_are_composed(heif: HeifDecoder) -> None:
@@ -126,17 +156,22 @@ def test_profiles_and_numbered_colors_become_srgb(heif: HeifDecoder, wide_gamut:
 
 def test_the_size_is_limited_by_the_header_and_the_memory_announced(heif: HeifDecoder) -> None:
     data, claims = heic(QUADRANTS), list[int]()
-    decode(data, 800, records_into(claims), heif=heif)
-    assert claims == [decoder.BYTES_PER_PIXEL * 800 + decoder.PROCESS_BYTES + len(data)]
+    pixels = 128 * 64
+    decode(data, pixels, records_into(claims), heif=heif)
+    assert claims == [7 * pixels + decoder.PROCESS_BYTES + len(data)]
     with pytest.raises(ImageTooLarge):
-        decode(data, 799, heif=heif)
+        decode(data, pixels - 1, heif=heif)
+    with pytest.raises(ImageTooLarge, match=f"{int(pixels / 1.6):,} pixels"):
+        decode(
+            composed(Item(b"hvc1", b"", [configuration(3, 10), extent(128, 64)])), pixels, heif=heif
+        )
 
 
 def test_a_process_that_is_gone_is_replaced(heif: HeifDecoder) -> None:
     data, first = heic(QUADRANTS), process_of(heif)
     os.kill(first, signal.SIGKILL)
     os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
-    assert decode(data, MAX_PIXELS, heif=heif).size == (40, 20)
+    assert decode(data, MAX_PIXELS, heif=heif).size == QUADRANTS.size
     assert heif.pid != first
 
 
@@ -150,7 +185,7 @@ def test_a_process_that_hangs_is_killed_and_replaced(
         decode(data, MAX_PIXELS, heif=heif)
     monkeypatch.undo()
     started = time.monotonic()
-    assert decode(data, MAX_PIXELS, heif=heif).size == (40, 20)
+    assert decode(data, MAX_PIXELS, heif=heif).size == QUADRANTS.size
     assert time.monotonic() - started < 1
     with pytest.raises(ProcessLookupError):
         os.kill(hanging, 0)
@@ -165,7 +200,7 @@ def test_a_process_that_dies_while_it_decodes_takes_only_its_image(heif: HeifDec
         os.kill(dying, signal.SIGKILL)
         with pytest.raises(ImageCorrupt):
             decoding.result(5)
-    assert decode(data, MAX_PIXELS, heif=heif).size == (40, 20)
+    assert decode(data, MAX_PIXELS, heif=heif).size == QUADRANTS.size
 
 
 def test_a_process_that_cannot_be_started_is_a_lack_of_memory(

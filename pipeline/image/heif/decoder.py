@@ -18,10 +18,7 @@ _MODES = {"L": "L", "LA": "LA", "La": "LA", "RGB": "RGB", "RGBA": "RGBA", "RGBa"
 # What Python and the libraries take in the process, in bytes.
 PROCESS_BYTES = 22_000_000
 
-# What the worker's image, and the process' pixels and planes, take at their peak, as measured.
-BYTES_PER_PIXEL = 9
-
-# What the process may take besides per pixel: threads, a tile, parameter sets.
+# What the process may take besides its planes and pixels: stacks, tiles, the file, profiles.
 _FIXED_BYTES = 60_000_000
 _MOST_BYTES = 400_000_000
 
@@ -47,11 +44,11 @@ class HeifDecoder:
         """The id of the process, if there is one."""
         return None if self._process is None else self._process.pid
 
-    def decode(self, data: bytes, size: tuple[int, int]) -> Image.Image:
+    def decode(self, data: bytes, pixels: int, memory: int) -> Image.Image:
         """Return the primary image, upright, in mode L, LA, RGB or RGBA, 8 bits per channel.
 
-        `size` is the declared width and height, in pixels, which bounds memory and time. The image
-        has an ICC profile in `info` if it is not in sRGB.
+        It may have as many `pixels` and need as many bytes of `memory` as its header declares; the
+        pixels bound the time too. The image has an ICC profile in `info` if it is not in sRGB.
 
         Raises ImageCorrupt, also if the process dies or takes too long, and OutOfMemory if it
         cannot be started.
@@ -59,7 +56,7 @@ class HeifDecoder:
         with self._lock:
             process = self._started()
             try:
-                image = _decoded(process, data, size[0] * size[1])
+                image = _decoded(process, data, pixels, memory)
             except ChildError as exc:
                 self._end()
                 raise ImageCorrupt from exc
@@ -95,11 +92,11 @@ def find_decoder() -> HeifDecoder | None:
     return None if importlib.util.find_spec("pillow_heif") is None else HeifDecoder()
 
 
-def _decoded(process: HeifProcess, data: bytes, pixels: int) -> Image.Image | None:
+def _decoded(process: HeifProcess, data: bytes, pixels: int, memory: int) -> Image.Image | None:
     """Return the image, or None if libheif cannot decode it. Raises ChildError."""
     seconds = _CPU_SECONDS + pixels // _PIXELS_PER_CPU_SECOND
     deadline = time.monotonic() + _SECONDS_PER_CPU_SECOND * (seconds + 1)
-    process.request(data, BYTES_PER_PIXEL * pixels + _FIXED_BYTES, seconds, deadline)
+    process.request(data, memory + _FIXED_BYTES, seconds, deadline)
     reply = child.REPLY.unpack(process.read(child.REPLY.size))
     width, height, mode, primaries, transfer, profile_bytes = reply
     if width == 0:

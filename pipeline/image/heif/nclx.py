@@ -89,7 +89,7 @@ def _profile(tags: list[tuple[bytes, bytes]]) -> bytes:
         table += struct.pack(">4sII", name, at, len(content))
         at += len(content)
     header = struct.pack(
-        ">I4sI4s4s4s12x4s28x3i44x",
+        ">I4sI4s4s4s12x4s28x3i48x",
         at,
         bytes(4),
         0x02400000,  # version 2.4, which has no limits on its curves
