@@ -11,9 +11,6 @@ from PIL import Image
 
 from tests.support.avif_files import box, extent, full
 
-# The fastest settings: how well a test's image is compressed does not matter.
-_FAST = {"preset": "ultrafast"}
-
 
 def heic(image: Image.Image, **options: Any) -> bytes:
     """Encode an image as HEIC, turned if its EXIF says so, and turned back by the file."""
@@ -23,7 +20,8 @@ def heic(image: Image.Image, **options: Any) -> bytes:
 def saved(file: pillow_heif.HeifFile, **options: Any) -> bytes:
     """Return a file of pillow-heif as bytes."""
     output = io.BytesIO()
-    file.save(output, **{"quality": 90, "enc_params": _FAST, **options})
+    # How well a test's image is compressed does not matter.
+    file.save(output, **{"quality": 90, "enc_params": {"preset": "ultrafast"}, **options})
     return output.getvalue()
 
 
