@@ -84,13 +84,13 @@ def _meta(items: Sequence[Item], start: int) -> bytes:
         if item.parts:
             count = len(item.parts)
             references += box(b"dimg", struct.pack(f">HH{count}H", number, count, *item.parts))
-    count = struct.pack(">H", len(items))
+    number_of_items = struct.pack(">H", len(items))
     return full(
         b"meta",
         full(b"hdlr", bytes(4), b"pict", bytes(13)),
         full(b"pitm", struct.pack(">H", 1)),
-        full(b"iloc", struct.pack(">H", 0x4400), count, located, version=1),
-        full(b"iinf", count, entries),
+        full(b"iloc", struct.pack(">H", 0x4400), number_of_items, located, version=1),
+        full(b"iinf", number_of_items, entries),
         full(b"iref", references) if references else b"",
         box(b"iprp", box(b"ipco", *choices), full(b"ipma", struct.pack(">I", len(items)), used)),
     )
