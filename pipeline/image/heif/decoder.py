@@ -1,6 +1,7 @@
 """HEIC -> Pillow's image, decoded in another process."""
 
 import importlib.util
+import sys
 import threading
 import time
 
@@ -88,8 +89,9 @@ class HeifDecoder:
 
 
 def find_decoder() -> HeifDecoder | None:
-    """Return a decoder if the extra `heif` is installed."""
-    return None if importlib.util.find_spec("pillow_heif") is None else HeifDecoder()
+    """Return a decoder if the extra `heif` is installed, on Linux, whose limits it needs."""
+    is_there = sys.platform == "linux" and importlib.util.find_spec("pillow_heif") is not None
+    return HeifDecoder() if is_there else None
 
 
 def _decoded(process: HeifProcess, data: bytes, pixels: int, memory: int) -> Image.Image | None:
