@@ -91,7 +91,7 @@ def test_a_large_photo_fits_into_memory(
 
 
 @pytest.mark.slow
-def test_every_bomb_and_8000_mutations_leave_the_service_as_it_was(
+def test_every_bomb_and_mutation_leaves_the_service_as_it_was(
     default_service: Server, photo: bytes, record_property: Record
 ) -> None:
     server = default_service
@@ -106,11 +106,10 @@ def test_every_bomb_and_8000_mutations_leave_the_service_as_it_was(
 
     for make, _ in HEIF_BOMBS.values():
         assert code(make()) in CODES
-    for seed in range(500):
-        code(mutated(files, seed))
+    codes = [code(mutated(files, seed)) for seed in range(300)]
     memory = settled_pss(server.process.pid)
-    codes = {code(mutated(files, seed)) for seed in range(8_000)}
-    assert {"ok", "image_corrupt"} <= codes <= CODES
+    assert [code(mutated(files, seed)) for seed in range(300)] == codes
+    assert {"ok", "image_corrupt"} <= set(codes) <= CODES
     assert server.upload(photo).content == before
     assert server.worker() == worker
     assert settled_pss(server.process.pid) - memory < 20 * MEGABYTE

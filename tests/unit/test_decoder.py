@@ -4,8 +4,10 @@ import io
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pillow_heif
@@ -25,6 +27,8 @@ from pipeline.image.heif.decoder import HeifDecoder, find_decoder
 from pipeline.image.heif.process import HeifProcess
 from pipeline.image.source_image import SourceImage
 from tests.support.avif_files import box, extent
+from tests.support.environment import Record
+from tests.support.fuzz import IMAGE_CODES
 from tests.support.heif_bombs import HEIF_BOMBS
 from tests.support.heif_files import (
     Item,
@@ -37,6 +41,7 @@ from tests.support.heif_files import (
     saved,
 )
 from tests.support.images import MAX_PIXELS, quadrants, records_into
+from tests.support.mutations import mutated, originals
 
 # A multiple of 8 on both sides, so that the encoder does not have to crop it.
 QUADRANTS = quadrants().resize((128, 64), Image.Resampling.NEAREST)
@@ -69,6 +74,15 @@ def process_of(heif: HeifDecoder) -> int:
     decode(heic(QUADRANTS), MAX_PIXELS, heif=heif)
     assert heif.pid is not None
     return heif.pid
+
+
+def code_of(data: bytes, heif: HeifDecoder) -> str:
+    """Decode a file; return "ok" or the code of its error."""
+    try:
+        decode(data, MAX_PIXELS, heif=heif)
+        return "ok"
+    except BackgroundRemovalError as error:
+        return error.code
 
 
 def test_without_the_extra_the_type_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +236,20 @@ def test_several_threads_take_turns(heif: HeifDecoder) -> None:
     assert np.abs(np.array(reds) - range(0, 250, 25)).max() < 4
 
 
+@pytest.mark.parametrize("seeds", [60, pytest.param(8_000, marks=pytest.mark.slow)])
+def test_mutations_end_in_an_image_or_in_an_error(
+    seeds: int, heif: HeifDecoder, record_property: Record
+) -> None:
+    files, codes = {"HEIF": originals(Path("nowhere"))["HEIF"]}, Counter[str]()
+    for seed in range(seeds):
+        started = time.monotonic()
+        codes[code_of(mutated(files, seed), heif)] += 1
+        record_property("mutated HEIC: seconds", time.monotonic() - started)
+        assert time.monotonic() - started < 10, seed
+    assert {"ok", "image_corrupt"} <= codes.keys() <= IMAGE_CODES
+    assert codes["ok"] > seeds / 10
+
+
 QUICK = [name for name in HEIF_BOMBS if name not in ("identities", "profile")]
 
 
@@ -232,10 +260,5 @@ QUICK = [name for name in HEIF_BOMBS if name not in ("identities", "profile")]
 def test_a_bomb_does_not_go_off_here(name: str, heif: HeifDecoder) -> None:
     make, codes = HEIF_BOMBS[name]
     data, started = make(), time.monotonic()
-    try:
-        decode(data, MAX_PIXELS, heif=heif)
-        code = "ok"
-    except BackgroundRemovalError as error:
-        code = error.code
-    assert code in codes
+    assert code_of(data, heif) in codes
     assert time.monotonic() - started < 20
