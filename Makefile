@@ -64,9 +64,9 @@ bento: setup  ## Build the Bento
 # Run from /, because BentoML refuses a template outside the working directory and looks for this one
 # in a temporary directory (BentoML issue 5566). buildah and podman keep the HEALTHCHECK only with
 # `--format docker`.
-image: bento  ## Build the image with docker (BACKEND=buildah or podman; BASE_IMAGE=... to replace the base)
+image: bento  ## Build the image with docker (BACKEND=buildah or podman; BASE_IMAGE=... to replace the base; HEIF=yes for HEIC)
 	@cd / && $(CURDIR)/$(BIN)/bentoml containerize background_remover:latest --backend $(BACKEND) --image-tag $(IMAGE) \
-	  $(if $(BASE_IMAGE),--opt build-arg=BASE_IMAGE=$(BASE_IMAGE)) $(if $(filter buildah podman,$(BACKEND)),--opt format=docker)
+	  $(if $(BASE_IMAGE),--opt build-arg=BASE_IMAGE=$(BASE_IMAGE)) $(if $(HEIF),--opt build-arg=HEIF=$(HEIF)) $(if $(filter buildah podman,$(BACKEND)),--opt format=docker)
 
 image-test: $(VENV)/dev.done setup  ## Test the container image under 512 MB of memory
 	@IMAGE=$(IMAGE) $(BIN)/python -m pytest -m image

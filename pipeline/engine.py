@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.image.heif.decoder import HeifDecoder, find_decoder
 from pipeline.image.strips import SERIAL, Strips
 from pipeline.mask.segmenter import Segmenter, load_segmenter
 from pipeline.shared_lock import SharedLock
@@ -27,7 +28,7 @@ LARGE_BYTES = 30_000_000
 
 
 class Slot:
-    """What one image is processed with: `segmenter` and `strips`.
+    """What one image is processed with: `segmenter`, `strips`, and `heif` if it is installed.
 
     `is_large` is whether the image needs more than LARGE_BYTES.
     """
@@ -37,10 +38,12 @@ class Slot:
         segmenter: Segmenter,
         strips: Strips = SERIAL,
         take_all: Callable[[], "Slot"] | None = None,
+        heif: HeifDecoder | None = None,
     ) -> None:
         """Process with these; with what `take_all` returns if the image may not share."""
         self.segmenter = segmenter
         self.strips = strips
+        self.heif = heif
         self.is_large = False
         self._take_all = take_all
 
@@ -75,14 +78,14 @@ class Engine:
         than SHARED_BYTES then waits for the other one, and the next image waits for it.
         """
         if not is_shared or self._half is None:
-            return work(Slot(self._whole.segmenter, self._whole.strips))
+            return work(Slot(self._whole.segmenter, self._whole.strips, heif=self._whole.heif))
         with self._lock.held() as exclude_others:
 
             def take_all() -> Slot:
                 exclude_others()
                 return self._whole
 
-            return work(Slot(self._half.segmenter, self._half.strips, take_all))
+            return work(Slot(self._half.segmenter, self._half.strips, take_all, self._whole.heif))
 
 
 def load_engine(model: str, model_file: Path, threads: int, slots: int) -> Engine:
@@ -90,7 +93,7 @@ def load_engine(model: str, model_file: Path, threads: int, slots: int) -> Engin
 
     Raises StartupError.
     """
-    whole = Slot(load_segmenter(model, model_file, threads), Strips(threads))
+    whole = Slot(load_segmenter(model, model_file, threads), Strips(threads), heif=find_decoder())
     if slots == 1:
         return Engine(whole)
     share = math.ceil(threads / slots)

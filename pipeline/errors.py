@@ -126,7 +126,8 @@ class UnsupportedImageType(BackgroundRemovalError):
     code = "unsupported_image_type"
     message = (
         "The source is not an image of a supported type; "
-        "send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
+        "send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, "
+        "or HEIC if the service has the extra `heif`."
     )
 
 

@@ -51,7 +51,11 @@ def find_subject(
     def decode_at(choose_divisor: ChooseDivisor | None) -> SourceImage:
         with timer.step("decode"):
             return decode(
-                data, max_pixels, lambda needed: slot.claim(needed + held), choose_divisor
+                data,
+                max_pixels,
+                lambda needed: slot.claim(needed + held),
+                choose_divisor,
+                slot.heif,
             )
 
     image = decode_at(_first_divisor(search, slot.segmenter.input_size))

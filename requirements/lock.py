@@ -1,7 +1,7 @@
 """Lock the dependencies of pyproject.toml: hashes, every platform, no index addresses.
 
-There is one file per purpose: uv (which installs the others), serve (the image), setup, rembg, dev,
-and peer.
+There is one file per purpose: uv (which installs the others), serve (the image), setup, rembg,
+heif, dev, and peer.
 """
 
 import subprocess
@@ -12,8 +12,9 @@ HERE = Path(__file__).parent
 
 # The file with most packages comes first. It constrains the others, so that all versions agree.
 EXTRAS = {
-    "dev": ("setup", "rembg", "dev"),
+    "dev": ("setup", "rembg", "heif", "dev"),
     "rembg": ("setup", "rembg"),
+    "heif": ("heif",),
     "setup": ("setup",),
     "serve": (),
 }

@@ -19,6 +19,9 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
+# Packages whose wheels contain what their metadata does not tell: x265 in pillow-heif.
+BUNDLED_LICENSES = {"pillow-heif": "GPL-2.0-or-later"}
+
 # Runs inside the image.
 INVENTORY = r"""
 import hashlib, json, os, re
@@ -71,7 +74,9 @@ def components(found: Any) -> Iterator[Component]:
             bom_ref=str(purl),
         )
     for name, version, license_name in found["python"]:
-        purl = PackageURL("pypi", None, name.lower().replace("_", "-"), version)
+        normalized = name.lower().replace("_", "-")
+        license_name = BUNDLED_LICENSES.get(normalized, license_name)
+        purl = PackageURL("pypi", None, normalized, version)
         licenses = [DisjunctiveLicense(name=license_name)] if license_name else []
         yield Component(
             name=name,

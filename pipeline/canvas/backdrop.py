@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipeline.image.box import Size
 from pipeline.image.decode import decode
+from pipeline.image.heif.decoder import HeifDecoder
 from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import Strips
 
@@ -51,13 +52,17 @@ class Backdrop:
 
 
 def read_backdrop(
-    data: bytes, canvas_pixels: int, max_pixels: int, claim: Callable[[int], Strips]
+    data: bytes,
+    canvas_pixels: int,
+    max_pixels: int,
+    claim: Callable[[int], Strips],
+    heif: HeifDecoder | None = None,
 ) -> Backdrop:
     """Decode a background image, and reduce it to what a canvas of `canvas_pixels` may need.
 
     Its own transparency is filled with white. Raises what `decode` raises.
     """
-    image = decode(data, max_pixels, claim)
+    image = decode(data, max_pixels, claim, heif=heif)
     width, height = image.size
     kept = min(MAX_PIXELS, _PIXELS_PER_CANVAS * canvas_pixels)
     scale = min(1.0, math.sqrt(kept / (width * height)))

@@ -1,12 +1,13 @@
 """Bytes -> pixels -> bytes.
 
-formats.py           which of the seven formats is this?
+formats.py           which of the eight formats is this?
 decode.py            bytes -> SourceImage
 headers/             what a file declares, read from its structure before decoding
 price.py             the memory that decoding will need, and how many pixels it allows
 decoder_limits.py    bounds on what the header hides
 pillow_errors.py     Pillow's exceptions -> ours
 color.py             -> 8-bit sRGB and alpha
+heif/                decodes HEIC in a process of its own
 webp.py              decodes WebP by libwebp
 source_image.py      the decoded image
 jpeg_planes.py       a large JPEG as its own samples

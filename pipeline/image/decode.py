@@ -26,12 +26,14 @@ from pipeline.errors import EmptySource, ImageTooLarge, OutOfMemory, Unsupported
 from pipeline.image.color import alpha_of, prepare_srgb, srgb_converter
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
+from pipeline.image.headers.heif import read_declared
 from pipeline.image.headers.jpeg import can_be_reduced, has_few_scans, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
+from pipeline.image.heif.decoder import PROCESS_BYTES, HeifDecoder
 from pipeline.image.jpeg_planes import decode_planes, is_in_planes
 from pipeline.image.pillow_errors import pillow_errors
-from pipeline.image.price import PILLOW, price_of
+from pipeline.image.price import PILLOW, Price, price_of
 from pipeline.image.source_image import ORIENTATIONS, Reduction, SourceImage
 from pipeline.image.strips import SERIAL, Strips
 from pipeline.image.webp import decode_webp
@@ -58,8 +60,9 @@ def decode(
     max_pixels: int,
     claim: Callable[[int], Strips] = lambda _: SERIAL,
     choose_divisor: ChooseDivisor | None = None,
+    heif: HeifDecoder | None = None,
 ) -> SourceImage:
-    """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.
+    """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, or a HEIC by `heif`.
 
     The result is upright (EXIF orientation) and converts to sRGB (ICC profile; a broken one is
     ignored). Transparency is kept. `claim` is called before decoding with the peak memory that
@@ -74,9 +77,11 @@ def decode(
     if not data:
         raise EmptySource
     kind = detect_format(data)
-    if kind is None:
+    if kind is None or (kind == "HEIF" and heif is None):
         raise UnsupportedImageType
     try:
+        if kind == "HEIF" and heif is not None:
+            return _decode_heif(data, max_pixels, claim, heif)
         return _decode(data, kind, max_pixels, claim, choose_divisor)
     except MemoryError as exc:
         raise OutOfMemory from exc
@@ -135,6 +140,22 @@ def _open(data: bytes, kind: str) -> tuple[io.BytesIO, Image.Image]:
 def _begin_pixels(file: io.BytesIO, kind: str, data: bytes) -> None:
     if isinstance(file, LimitedFile):
         file.begin_pixels(in_scans=kind == "JPEG" and keeps_coefficients(data))
+
+
+def _decode_heif(
+    data: bytes, max_pixels: int, claim: Callable[[int], Strips], decoder: HeifDecoder
+) -> SourceImage:
+    """libheif applies the orientation of the file's properties, and ignores that of EXIF."""
+    declared = read_declared(data)
+    width, height = declared.size
+    price = Price(declared.bytes_per_pixel, PILLOW)
+    _check_size((width, height), price.most_pixels(max_pixels, besides=PROCESS_BYTES))
+    needed = int(price.peak * width * height)
+    strips = claim(needed + PROCESS_BYTES + len(data))
+    image = decoder.decode(data, width * height, needed)
+    alpha = alpha_of(image, strips)
+    stored, to_srgb = prepare_srgb(image, strips)
+    return SourceImage(stored, alpha, to_srgb=to_srgb, strips=strips).materialize()
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

@@ -1,11 +1,13 @@
 """Detects an image's format from its first bytes. File name and Content-Type are ignored."""
 
-_AVIF_BRANDS = (b"avif", b"avis")
+_AVIF_BRANDS = {b"avif", b"avis"}
+# ISO/IEC 23008-12, annex B: HEVC, single images and sequences. An AVIF may have the last two.
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _MAX_BRAND_BYTES = 256
 
 
 def detect_format(data: bytes) -> str | None:
-    """Return Pillow's name of an accepted format: JPEG, PNG, WEBP, GIF, BMP, TIFF or AVIF.
+    """Return Pillow's name of an accepted format: JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF or HEIF.
 
     Return None for anything else.
     """
@@ -23,7 +25,10 @@ def detect_format(data: bytes) -> str | None:
         return "WEBP"
     # ISO/IEC 14496-12, 4.3: size, "ftyp", the major brand, a version, the compatible brands.
     if data[4:8] == b"ftyp":
-        brands = (data[8:12] + data[16 : int.from_bytes(data[:4], "big")])[:_MAX_BRAND_BYTES]
-        if any(brands[at : at + 4] in _AVIF_BRANDS for at in range(0, len(brands), 4)):
+        listed = (data[8:12] + data[16 : int.from_bytes(data[:4], "big")])[:_MAX_BRAND_BYTES]
+        brands = {listed[at : at + 4] for at in range(0, len(listed), 4)}
+        if brands & _AVIF_BRANDS:
             return "AVIF"
+        if brands & _HEIF_BRANDS:
+            return "HEIF"
     return None

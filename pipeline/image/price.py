@@ -29,9 +29,12 @@ class Price(NamedTuple):
     peak: float
     kept: float
 
-    def most_pixels(self, max_pixels: int) -> int:
-        """Return how many pixels an image of this price may have, at most `max_pixels`."""
-        return int(min(max_pixels, _PEAK_BYTES / self.peak, KEPT_BYTES / self.kept))
+    def most_pixels(self, max_pixels: int, besides: int = 0) -> int:
+        """Return how many pixels an image of this price may have, at most `max_pixels`.
+
+        `besides` is what decoding takes whatever the image, in bytes.
+        """
+        return int(min(max_pixels, (_PEAK_BYTES - besides) / self.peak, KEPT_BYTES / self.kept))
 
 
 def price_of(

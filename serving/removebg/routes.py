@@ -184,7 +184,9 @@ def _compose(work: Work, max_pixels: int, timer: RequestTimer, slot: "Slot") -> 
     if work.backdrop is not None:
         try:
             with timer.step("backdrop"):
-                backdrop = read_backdrop(work.backdrop, plan.max_pixels, max_pixels, slot.claim)
+                backdrop = read_backdrop(
+                    work.backdrop, plan.max_pixels, max_pixels, slot.claim, slot.heif
+                )
         except BackgroundRemovalError as exc:
             if answer_of(exc).status != HTTPStatus.BAD_REQUEST:
                 raise

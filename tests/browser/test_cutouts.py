@@ -9,6 +9,7 @@ from PIL import ExifTags, Image
 from playwright.sync_api import FloatRect, Page, expect
 
 from tests.browser.visit import COFFEE, Open, Visit, size
+from tests.support.heif_files import heic
 from tests.support.images import encoded
 from tests.support.serving import UPLOAD_STEPS, Server
 from tests.support.source import Source
@@ -140,10 +141,15 @@ def test_every_way_to_enter_a_url_gets_the_same_cutout(
         page.click("#clear")
 
 
-def test_an_image_that_the_browser_cannot_show_gets_a_cutout(open_page: Open, photo: bytes) -> None:
-    visit = open_page()
-    visit.choose(encoded(Image.open(io.BytesIO(photo)), "TIFF"), name="scan.tiff")
+@pytest.mark.parametrize("kind", ["tiff", "heic"])
+def test_an_image_that_the_browser_cannot_show_gets_a_cutout(
+    kind: str, open_page: Open, photo: bytes
+) -> None:
+    """The file is sent as it is, and the cutout is the preview."""
+    image, visit = Image.open(io.BytesIO(photo)), open_page()
+    visit.choose(heic(image) if kind == "heic" else encoded(image, "TIFF"), name=f"scan.{kind}")
     visit.settle()
+    expect(visit.page.locator("#result")).to_be_visible()
     expect(visit.page.locator("#note")).to_have_text("This browser cannot show the original.")
     assert visit.download()[0] == "scan-cutout.png"
 

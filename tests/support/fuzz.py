@@ -29,6 +29,7 @@ from PIL import Image
 from pipeline.engine import Slot
 from pipeline.errors import BackgroundRemovalError
 from pipeline.image.decode import decode
+from pipeline.image.heif.decoder import HeifDecoder
 from pipeline.image.strips import SERIAL, Strips
 from pipeline.mask.segmenter import Prediction, Segmenter
 from pipeline.mask.u2netp import U2netpSegmenter
@@ -136,12 +137,11 @@ def growth(resident: list[float]) -> float:
 def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None:
     """Try seeds, and print one line each. A negative `until` or `seconds` means no limit."""
     faulthandler.enable()
-    files = originals(DATA)
+    files, heif = originals(DATA), HeifDecoder()
     end = time.monotonic() + seconds if seconds >= 0 else float("inf")
-    for kind in files:  # a large image starts the threads
-        _through_decoder(
-            encoded(Image.new("RGB", (4000, 3000)), kind), SimpleNamespace(announced=0)
-        )
+    for kind in files.keys() - {"HEIF"}:  # a large image starts the threads
+        large = encoded(Image.new("RGB", (4000, 3000)), kind)
+        _through_decoder(large, SimpleNamespace(announced=0), heif)
     segmenters: list[Segmenter] = [_FakeSegmenter()]
     if whole:
         segmenters.append(
@@ -158,7 +158,9 @@ def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None
         with _peak() as peak:
             try:
                 code = (
-                    _through_all(data, seed, segmenters) if whole else _through_decoder(data, peak)
+                    _through_all(data, seed, segmenters, heif)
+                    if whole
+                    else _through_decoder(data, peak, heif)
                 )
             except BackgroundRemovalError as error:
                 code = error.code
@@ -177,12 +179,12 @@ def work(first: int, step: int, whole: bool, until: int, seconds: float) -> None
         )
 
 
-def _through_decoder(data: bytes, peak: SimpleNamespace) -> str:
+def _through_decoder(data: bytes, peak: SimpleNamespace, heif: HeifDecoder) -> str:
     def announce(size: int) -> Strips:
         peak.announced = size / 1e6
         return SERIAL
 
-    image = decode(data, MAX_PIXELS, announce)
+    image = decode(data, MAX_PIXELS, announce, heif=heif)
     width, height = image.size
     peak.announced += 4 * 320 * height / 1e6  # between the two passes of the reduction
     corners = (width // 3, height // 3, width // 3 + 1, height)
@@ -192,7 +194,7 @@ def _through_decoder(data: bytes, peak: SimpleNamespace) -> str:
     return "ok"
 
 
-def _through_all(data: bytes, seed: int, segmenters: list[Segmenter]) -> str:
+def _through_all(data: bytes, seed: int, segmenters: list[Segmenter], heif: HeifDecoder) -> str:
     random = Random(seed)
     options = Options(
         subject=random.choice(("largest", "all")),
@@ -206,7 +208,7 @@ def _through_all(data: bytes, seed: int, segmenters: list[Segmenter]) -> str:
     )
     segmenter = segmenters[random.randrange(_MODEL_SHARE) == 0]
     cutout = remove_background(
-        data, options, Slot(segmenter), MAX_PIXELS, RequestTimer(float("inf"))
+        data, options, Slot(segmenter, heif=heif), MAX_PIXELS, RequestTimer(float("inf"))
     )
     with Image.open(io.BytesIO(cutout.content)) as image:
         image.load()

@@ -69,7 +69,7 @@ def _tiff_parts(data: bytes | bytearray) -> Iterator[tuple[int, int]]:
 
 
 def _box_parts(data: bytes | bytearray) -> Iterator[tuple[int, int]]:
-    """Yield the boxes of an AVIF."""
+    """Yield the boxes of an AVIF or a HEIC."""
     at, inside = 0, (b"meta", b"iprp", b"ipco", b"moov", b"trak", b"mdia", b"minf", b"stbl")
     while at + 8 <= len(data):
         size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
@@ -85,6 +85,7 @@ _WALKS: dict[str, Callable[[bytes | bytearray], Iterator[tuple[int, int]]]] = {
     "BMP": _bmp_parts,
     "TIFF": _tiff_parts,
     "AVIF": _box_parts,
+    "HEIF": _box_parts,
 }
 
 

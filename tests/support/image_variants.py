@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image, ImageCms
 
 from pipeline.weights import SAMPLE
+from tests.support.heif_files import coded, composed, grid, heic, overlay
 from tests.support.image_parts import repair_checksums
 from tests.support.images import encoded
 
@@ -18,7 +19,7 @@ _COMPRESSIONS = (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "lz
 
 
 def variants() -> Iterator[bytes]:
-    """Yield the sample in every variant that Pillow writes."""
+    """Yield the sample in every variant that Pillow or libheif writes."""
     photo = Image.open(SAMPLE).resize((96, 72))
     clear = photo.convert("RGBA")
     clear.putalpha(Image.linear_gradient("L").resize(photo.size))
@@ -74,7 +75,23 @@ def variants() -> Iterator[bytes]:
     for kind, images, choices in variants:
         for image, options in itertools.product(images, choices):
             yield encoded(image, kind, **options)
+    yield from _heics(photo, clear, tags)
     yield _interlaced()
+
+
+def _heics(photo: Image.Image, clear: Image.Image, tags: Options) -> Iterator[bytes]:
+    """Yield HEIC files: 4:2:0 and 4:4:4, turned, with alpha, gray, in tiles, and on a canvas.
+
+    Pillow alone writes none.
+    """
+    turned = photo.copy()
+    turned.info.update(tags, exif=tags["exif"].tobytes())
+    for image in (photo, turned, clear, photo.convert("L")):
+        yield heic(image, quality=50)
+    yield heic(photo, quality=50, chroma=444)
+    tile = coded(photo)
+    yield composed(grid((180, 72), [2, 3], 2), tile, tile)
+    yield composed(overlay((96, 72), [2]), tile)
 
 
 def _animated(image: Image.Image) -> Options:

@@ -7,7 +7,9 @@ from PIL import Image
 from pipeline.canvas import backdrop as backdrop_module
 from pipeline.canvas.backdrop import Backdrop, read_backdrop
 from pipeline.errors import ImageCorrupt, ImageTooLarge
+from pipeline.image.heif.decoder import HeifDecoder
 from pipeline.image.strips import SERIAL, Strips
+from tests.support.heif_files import heic
 from tests.support.images import BLUE, GREEN, RED, WHITE, encoded, quadrants
 
 CANVAS_PIXELS = 1_000_000
@@ -83,3 +85,11 @@ def test_it_is_decoded_within_the_limits_of_a_source() -> None:
         read_backdrop(data, CANVAS_PIXELS, 799, claim)
     with pytest.raises(ImageCorrupt):
         read_backdrop(data[:60], CANVAS_PIXELS, 25_000_000, claim)
+
+
+def test_a_background_may_be_a_heic() -> None:
+    decoder = HeifDecoder()
+    data = heic(Image.new("RGB", (128, 64), "red"))
+    read = read_backdrop(data, CANVAS_PIXELS, 25_000_000, lambda _: SERIAL, decoder)
+    decoder.close()
+    assert read.image.size == (128, 64)

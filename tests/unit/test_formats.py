@@ -31,6 +31,11 @@ def test_a_file_that_pillow_writes_has_its_format(kind: str) -> None:
         (ftyp(b"avif"), "AVIF"),
         (ftyp(b"avis"), "AVIF"),
         (ftyp(b"mif1", b"miaf", b"avif"), "AVIF"),
+        (ftyp(b"mif1", b"heic", b"avif"), "AVIF"),
+        (ftyp(b"heic", b"mif1"), "HEIF"),
+        (ftyp(b"msf1", b"hevc"), "HEIF"),
+        (ftyp(b"mif1"), "HEIF"),
+        *((ftyp(brand), "HEIF") for brand in (b"heix", b"heim", b"heis", b"hevx")),
     ],
 )
 def test_the_first_bytes_of_a_format(start: bytes, kind: str) -> None:
@@ -50,8 +55,7 @@ def test_the_first_bytes_of_a_format(start: bytes, kind: str) -> None:
         b"xRIFF\0\0\0\0WEBP",
         b"<svg/>",
         b"%PDF-1.7",
-        ftyp(b"heic", b"mif1"),
-        ftyp(b"mif1"),
+        ftyp(b"isom", b"mp42"),
         b"x" + ftyp(b"avif"),
     ],
 )
@@ -60,7 +64,7 @@ def test_other_files_have_none(data: bytes) -> None:
 
 
 def test_a_brand_counts_only_inside_its_box_at_its_place_and_near_the_start() -> None:
-    assert detect_format(ftyp(b"mif1", b"avif", size=16)) is None  # behind the box's end
-    assert detect_format(ftyp(b"mif1", b"xxav", b"ifxx")) is None  # across two brands
-    assert detect_format(ftyp(b"mif1", *[b"miaf"] * 62, b"avif")) == "AVIF"
-    assert detect_format(ftyp(b"mif1", *[b"miaf"] * 63, b"avif")) is None
+    assert detect_format(ftyp(b"miaf", b"avif", size=16)) is None  # behind the box's end
+    assert detect_format(ftyp(b"miaf", b"xxav", b"ifxx")) is None  # across two brands
+    assert detect_format(ftyp(b"miaf", *[b"miaf"] * 62, b"avif")) == "AVIF"
+    assert detect_format(ftyp(b"miaf", *[b"miaf"] * 63, b"avif")) is None

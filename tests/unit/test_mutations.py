@@ -23,7 +23,7 @@ def files() -> Originals:
 
 
 def test_the_originals_have_every_format_and_parts(files: Originals) -> None:
-    assert files.keys() == {"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"}
+    assert files.keys() == {"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"}
     own = originals(Path("nowhere"))
     assert own.keys() == files.keys()
     for kind, data in ((kind, data) for kind, many in own.items() for data in many):

@@ -11,12 +11,10 @@ from functools import cached_property
 from pipeline.errors import ImageCorrupt, ImageTooLarge
 from pipeline.image.headers.av1 import Stream, bytes_per_pixel, read_stream
 from pipeline.image.headers.isobmff import Box, whole_file
+from pipeline.image.headers.items import Items
 
 # How far a frame may exceed its image: a tile of a grid may extend beyond the image's edge.
 _TILE_PIXELS = 1 << 20
-
-# Items, extents, properties and references together. The largest grids have about ten thousand.
-_MAX_ENTRIES = 100_000
 
 _MAX_BYTES_PER_PIXEL = bytes_per_pixel(12, is_gray=False)
 # The types of an auxiliary image (auxC) that is alpha: AV1 Image File Format, 4.1, and HEVC's type,
@@ -132,18 +130,12 @@ def _joined(data: bytes, extents: list[Extent]) -> bytes | memoryview:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-class _Items:
-    """The items of a meta box (ISO/IEC 14496-12, 8.11; ISO/IEC 23008-12 for properties).
-
-    Every method and property raises ImageCorrupt.
-    """
+class _Items(Items):
+    """The items of an AVIF. Every method and property raises ImageCorrupt."""
 
     def __init__(self, meta: Box) -> None:
-        self._data = meta.data
-        # A meta box is a FullBox: its boxes follow a version and flags.
-        self._boxes = Box(meta.data, b"", meta.start + 4, meta.end)
+        super().__init__(meta)
         self._left_to_read = 2 * len(meta.data)
-        self._left_entries = _MAX_ENTRIES
         self._read: dict[tuple[Extent, ...], bytes | memoryview] = {}
 
     def decoded(self) -> list[_Decoded]:
@@ -152,10 +144,9 @@ class _Items:
         libavif ignores depth and gain maps. The tiles of a grid count once: libavif copies each
         into the grid and frees it before it decodes the next.
         """
-        version, _, reader = self._boxes.one(b"pitm").full()
         found: list[_Decoded] = []
         seen: set[int] = set()
-        waiting = [reader.number(4 if version else 2)]
+        waiting = [self.primary]
         while waiting:
             item = waiting.pop()
             if item in seen:
@@ -169,18 +160,17 @@ class _Items:
     def _may_be_alpha(self, item: int) -> bool:
         kinds = [
             box.data[box.start + 4 : box.end].partition(b"\0")[0]
-            for box in self._properties.get(item, [])
+            for box in self.properties.get(item, [])
             if box.kind == b"auxC"
         ]
         return not kinds or any(kind in _ALPHA for kind in kinds)
 
     def _decode(self, item: int) -> _Decoded:
-        properties = self._properties.get(item, [])
+        properties = self.properties.get(item, [])
         configurations = [box for box in properties if box.kind == b"av1C"]
-        sizes = [box.full()[2] for box in properties if box.kind == b"ispe"]
-        declared = max((reader.number(4) * reader.number(4) for reader in sizes), default=0)
+        width, height = self.size_of(item) or (0, 0)
         return _decoded(
-            read_stream(self._payload(item), _units(configurations)), configurations, declared
+            read_stream(self._payload(item), _units(configurations)), configurations, width * height
         )
 
     def _payload(self, item: int) -> bytes | memoryview:
@@ -188,22 +178,15 @@ class _Items:
         extents = self._extents.get(item, [])
         key = tuple(extents)
         if key not in self._read:
-            self._read[key] = _joined(self._data, extents)
+            self._read[key] = _joined(self.data, extents)
             self._left_to_read -= len(self._read[key])
             if self._left_to_read < 0:
                 raise ImageCorrupt
         return self._read[key]
 
-    def _counted(self, entries: int) -> range:
-        """Return a range of `entries`, if all tables together stay within bounds."""
-        self._left_entries -= entries
-        if self._left_entries < 0:
-            raise ImageCorrupt
-        return range(entries)
-
     @cached_property
     def _types(self) -> dict[int, set[bytes]]:
-        information = self._boxes.one(b"iinf")
+        information = self.boxes.one(b"iinf")
         version = information.full()[0]
         types: dict[int, set[bytes]] = {}
         for entry in information.all(b"infe", skip=8 if version else 6):
@@ -218,14 +201,14 @@ class _Items:
     def _needed(self) -> dict[int, list[int]]:
         """Map each item to those it is composed of (dimg), and to its alpha (auxl)."""
         needed: dict[int, list[int]] = {}
-        references = self._boxes.optional(b"iref")
+        references = self.boxes.optional(b"iref")
         if references is None:
             return needed
         size = 4 if references.full()[0] else 2
         for reference in references.boxes(skip=4):
             reader = reference.reader()
             item = reader.number(size)
-            others = [reader.number(size) for _ in self._counted(reader.number(2))]
+            others = [reader.number(size) for _ in self.counted(reader.number(2))]
             if reference.kind == b"dimg":
                 needed.setdefault(item, []).extend(others)
             elif reference.kind == b"auxl" and self._may_be_alpha(item):
@@ -234,32 +217,15 @@ class _Items:
         return needed
 
     @cached_property
-    def _properties(self) -> dict[int, list[Box]]:
-        box = self._boxes.one(b"iprp")
-        choices = box.one(b"ipco").boxes()
-        properties: dict[int, list[Box]] = {}
-        for associations in box.all(b"ipma"):
-            version, flags, reader = associations.full()
-            for _ in self._counted(reader.number(4)):
-                of_item = properties.setdefault(reader.number(4 if version else 2), [])
-                for _ in self._counted(reader.number(1)):
-                    # The first bit marks an essential property.
-                    index = reader.number(2) & 0x7FFF if flags & 1 else reader.number(1) & 0x7F
-                    if index > len(choices):
-                        raise ImageCorrupt
-                    of_item += choices[index - 1 : index] if index else []
-        return properties
-
-    @cached_property
     def _extents(self) -> dict[int, list[Extent]]:
-        version, _, reader = self._boxes.one(b"iloc").full()
+        version, _, reader = self.boxes.one(b"iloc").full()
         if version > 2:
             raise ImageCorrupt
         sizes = reader.number(2)
         offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
         index_size = sizes & 15 if version else 0
         found: dict[int, list[Extent]] = {}
-        for _ in self._counted(reader.number(4 if version == 2 else 2)):
+        for _ in self.counted(reader.number(4 if version == 2 else 2)):
             item = reader.number(4 if version == 2 else 2)
             method = reader.number(2) & 15 if version else 0
             reader.take(2)
@@ -267,7 +233,7 @@ class _Items:
             if item in found:
                 raise ImageCorrupt
             found[item] = []
-            for _ in self._counted(reader.number(2)):
+            for _ in self.counted(reader.number(2)):
                 reader.take(index_size)
                 start, length = base + reader.number(offset_size), reader.number(length_size)
                 found[item].append(self._placed(method, start, start + length))
@@ -277,7 +243,7 @@ class _Items:
         """Place an extent by its construction method (8.11.3): 0 in the file, 1 in the idat box."""
         if method == 0:
             return start, end
-        stored = self._boxes.optional(b"idat")
+        stored = self.boxes.optional(b"idat")
         if method != 1 or stored is None or stored.start + end > stored.end:
             return 0, 0  # invalid, which matters only if the item is needed
         return stored.start + start, stored.start + end

@@ -1,0 +1,9 @@
+"""HEIC -> pixels, in a process of its own, because what its decoder does is not known beforehand.
+
+decoder.py   a HEIC -> Pillow's image
+process.py   the decoder's process, as seen from the worker
+child.py     what runs in that process
+nclx.py      a color space by its numbers -> ICC profile
+
+The child decodes with `pillow-heif`, which is installed with the extra `heif`.
+"""

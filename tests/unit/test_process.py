@@ -1,0 +1,74 @@
+"""The decoder's process, as the worker sees it: it answers, dies or hangs."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.image.heif import child
+from pipeline.image.heif.process import ChildError, HeifProcess
+from tests.support.heif_files import heic
+from tests.support.images import quadrants
+
+FILE = heic(quadrants())
+
+
+@pytest.fixture
+def process() -> Iterator[HeifProcess]:
+    """A running process."""
+    started = HeifProcess(100_000_000)
+    yield started
+    started.kill()
+
+
+def ask(process: HeifProcess, data: bytes, seconds: float = 20) -> tuple[int, int]:
+    """Send a file; return the width and height of the reply, and read its pixels."""
+    process.request(data, 60_000_000, 5, time.monotonic() + seconds)
+    width, height, *_ = child.REPLY.unpack(process.read(child.REPLY.size))
+    process.read(3 * width * height)
+    return width, height
+
+
+def test_one_process_answers_one_file_after_the_other(process: HeifProcess) -> None:
+    assert [ask(process, data) for data in (FILE, b"", FILE[:80], FILE)] == [
+        (40, 20),
+        (0, 0),
+        (0, 0),
+        (40, 20),
+    ]
+    assert process.is_usable
+
+
+def test_a_process_that_dies_is_an_error(process: HeifProcess) -> None:
+    os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(ChildError):
+        ask(process, FILE)
+    process.kill()
+    assert not process.is_usable
+
+
+def test_a_process_that_hangs_is_an_error_at_the_deadline(process: HeifProcess) -> None:
+    """Whether it does not read (over what a pipe holds) or does not answer."""
+    os.kill(process.pid, signal.SIGSTOP)
+    for data in (FILE, bytes(1_000_000)):
+        started = time.monotonic()
+        with pytest.raises(ChildError):
+            ask(process, data, seconds=0.1)
+        assert time.monotonic() - started < 5
+
+
+def test_an_idle_process_is_not_used_again(
+    process: HeifProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may end before the request arrives."""
+    assert process.is_usable
+    monkeypatch.setattr(child, "IDLE_SECONDS", 0)
+    assert not process.is_usable
+
+
+def test_the_process_knows_no_variable(process: HeifProcess) -> None:
+    ask(process, FILE)
+    with open(f"/proc/{process.pid}/environ") as variables:
+        assert not variables.read().replace("GLIBC_TUNABLES=glibc.malloc.arena_max=1\0", "")
