@@ -20,14 +20,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from compat.bentoml import ReadLater, count_only, disable_timeouts
+from compat.bentoml import ReadLater, bypass, count_only, disable_timeouts
 from pipeline.errors import StartupError
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
 from pipeline.options import Options
 from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_FILE, MODEL_TAG
-from serving.lifecycle import Admission, request_context
+from serving.early_refusal import Admit, EarlyRefusal
+from serving.lifecycle import Admission, RequestLifecycle, request_context
 from serving.links.endpoint import LinkRoute, LinksAPI
 from serving.logging import LOGGER, configure_logging
 from serving.middleware import create_middleware
@@ -83,6 +84,16 @@ class UploadInput(ReadLater, Options, bentoml.IODescriptor):
     """The fields of POST /remove-background/upload, for OpenAPI and BentoML's client."""
 
     image: Annotated[Path, bentoml.validators.ContentType("image/*")]
+
+
+def admit_url(request: RequestLifecycle) -> Admission:
+    """Admit a request to POST /remove-background. Raises what RequestLifecycle.admit raises."""
+    return request.admit(URL_ENDPOINT, MAX_JSON_BYTES)
+
+
+def admit_upload(request: RequestLifecycle) -> Admission:
+    """Admit a request to POST /remove-background/upload. Raises what `admit_url` raises."""
+    return request.admit(UPLOAD_ENDPOINT, runtime.settings.max_source_bytes + FORM_BYTES)
 
 
 async def health(_: Request) -> Response:
@@ -202,24 +213,20 @@ class BackgroundRemover:
     async def remove_background(self, request: Request) -> ImageBytes:
         """Cut out the main subject of the image at a URL."""
         read = functools.partial(self._read_url, request)
-        response = await respond(self._answer(URL_ENDPOINT, MAX_JSON_BYTES, read))
+        response = await respond(self._answer(admit_url, read))
         return response  # type: ignore[return-value]
 
     @bentoml.api(route=UPLOAD_ENDPOINT, input_spec=UploadInput)
     async def remove_background_upload(self, request: Request) -> ImageBytes:
         """Cut out the main subject of an uploaded image."""
-        limit = runtime.settings.max_source_bytes + FORM_BYTES
         read = functools.partial(self._read_upload, request)
-        response = await respond(self._answer(UPLOAD_ENDPOINT, limit, read))
+        response = await respond(self._answer(admit_upload, read))
         return response  # type: ignore[return-value]
 
     async def _answer(
-        self,
-        endpoint: str,
-        max_body_bytes: int,
-        read: Callable[[Admission], Awaitable[Source]],
+        self, admit: Admit, read: Callable[[Admission], Awaitable[Source]]
     ) -> Response:
-        admission = request_context.get().admit(endpoint, max_body_bytes)
+        admission = admit(request_context.get())
         cutout = await process(runtime, admission, read, self._process)
         return cutout_response(cutout, admission.timer.milliseconds)
 
@@ -268,4 +275,13 @@ class BackgroundRemover:
 
 disable_timeouts()
 count_only(_COUNTED_PATHS)
+refusal = EarlyRefusal(
+    runtime,
+    {
+        URL_ENDPOINT: admit_url,
+        UPLOAD_ENDPOINT: admit_upload,
+        REMOVEBG_ENDPOINT: removebg.admit,
+    },
+)
+bypass(refusal.takes, refusal)
 BackgroundRemover.add_asgi_middleware(create_middleware, runtime=runtime)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@
     response_sender.py  sends the response in parts, replaces BentoML's bare errors
     admission.py        the queue, the executor, draining
     memory_budget.py    bounds the bytes of sources and responses
+    early_refusal.py    refuses requests to a full queue before BentoML spends time on them
     api_keys.py         checks API keys
     parsing.py          request body -> image or URL, and options
     respond.py          one request's way to its result; every error becomes a response there

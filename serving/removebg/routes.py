@@ -17,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 
 from pipeline.errors import DOWNLOAD_ERRORS, BackgroundRemovalError, SourceTooLarge
 from pipeline.request_timer import RequestTimer
-from serving.lifecycle import Admission, request_context
+from serving.errors import NotFound
+from serving.lifecycle import Admission, RequestLifecycle, request_context
 from serving.removebg.body import Body, body_limit, read_body
 from serving.removebg.errors import BackdropFailed, RemovebgError, answer_of, error_response
 from serving.removebg.parameters import Parameters, parse_parameters
@@ -102,9 +103,19 @@ class RemovebgAPI:
     async def _remove_background(self, request: Request) -> Response:
         return await respond(self._answer(request))
 
-    async def _answer(self, request: Request) -> Response:
+    def admit(self, request: RequestLifecycle) -> Admission:
+        """Admit a request to POST /v1.0/removebg.
+
+        Raises NotFound if the routes are off, and what RequestLifecycle.admit raises.
+        """
+        if self._runtime.settings.removebg == "off":
+            raise NotFound
+        request.response.render_error = self._render_error
         limit = body_limit(self._runtime.settings.max_source_bytes)
-        admission = request_context.get().admit(REMOVEBG_ENDPOINT, limit)
+        return request.admit(REMOVEBG_ENDPOINT, limit)
+
+    async def _answer(self, request: Request) -> Response:
+        admission = self.admit(request_context.get())
         read = functools.partial(self._read, request)
         result = await process(self._runtime, admission, read, self._process)
         return result_response(result, self._rate_limit())

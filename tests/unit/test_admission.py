@@ -45,10 +45,12 @@ def test_a_full_queue_refuses_a_request_until_another_leaves() -> None:
     queue, active = queue_of(2), [Request(), Request()]
     for request in active:
         queue.admit(request)
+    assert queue.is_full
     with pytest.raises(Busy):
         queue.admit(Request())
     assert queue.active == 2
     queue.leave(active[0])
+    assert not queue.is_full
     queue.admit(Request())
 
 
@@ -58,6 +60,18 @@ def test_a_request_that_shares_the_work_of_another_needs_no_place() -> None:
     queue.admit(Request())
     queue.admit(sharing)
     assert queue.active == 1
+
+
+def test_evicting_a_request_without_a_place_makes_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budget, evictions = MemoryBudget(), [True, True, False]
+    monkeypatch.setattr(budget, "evict_slowest_peer", lambda: evictions.pop(0))
+    queue = AdmissionQueue(1, budget)
+    queue.admit(Request())
+    with pytest.raises(Busy):
+        queue.admit(Request())
+    assert (queue.active, evictions) == (1, [])
 
 
 def test_a_request_that_was_never_admitted_cannot_leave() -> None:

@@ -11,10 +11,12 @@ from pipeline.errors import NoSubjectFound, SourceTimeout
 from pipeline.image.box import Box
 from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
+from serving.early_refusal import EarlyRefusal
+from serving.errors import NotFound
 from serving.removebg import routes
 from serving.removebg.routes import RemovebgAPI, Work
-from serving.runtime import Runtime
-from tests.unit.asgi import Connection, post
+from serving.runtime import REMOVEBG_ENDPOINT, Runtime
+from tests.unit.asgi import Connection, Place, post
 
 pytestmark = pytest.mark.usefixtures("composed")
 
@@ -207,6 +209,23 @@ async def test_a_defect_is_an_error_in_their_shape(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(routes, "_compose", None)
     connection = await Worker().ask(**URL)
     assert (connection.status, code_of(connection)) == (500, "internal_error")
+
+
+async def test_a_refusal_before_the_routes_has_their_shape_of_errors() -> None:
+    runtime = Runtime({"BGR_MAX_WAITING": "1", "BGR_API_KEYS": "key"})
+    refusal = EarlyRefusal(runtime, {REMOVEBG_ENDPOINT: RemovebgAPI(runtime).admit})
+    runtime.queue.admit(Place())
+    scope = {"type": "http", "method": "POST", "path": REMOVEBG_ENDPOINT}
+    assert refusal.takes(scope)
+    for headers, code in (([], "auth_failed"), ([(b"x-api-key", b"key")], "rate_limit_exceeded")):
+        connection = Connection([b"{}"])
+        await refusal({**scope, "headers": headers}, connection.receive, connection.send)
+        assert code_of(connection) == code
+
+
+def test_a_full_queue_does_not_show_routes_that_are_off() -> None:
+    with pytest.raises(NotFound):
+        RemovebgAPI(Runtime({"BGR_REMOVEBG": "off"})).admit(None)  # type: ignore[arg-type]
 
 
 async def test_the_routes_can_be_switched_off() -> None:
