@@ -24,7 +24,7 @@ from tests.support.concurrency import active_request
 from tests.support.images import cutout_of, encoded
 from tests.support.links import KEY as URL_KEY
 from tests.support.links import link
-from tests.support.raw_http import AS_JSON, head, length, read_response
+from tests.support.raw_http import send_no_body
 from tests.support.scripts import run_python
 from tests.support.serving import UPLOAD, URL, Server, assert_error, serve
 from tests.support.source import Source
@@ -68,7 +68,7 @@ def services(
         BGR_REMOVEBG="off",
     ) as server:
         server.headers["X-Api-Key"] = KEY
-        late = send_no_body(server)
+        late = send_no_body(server, f"X-Api-Key: {KEY}".encode())
         yield Services(server, default_service, source, unfinished, late, rembg_home)
 
 
@@ -85,15 +85,6 @@ def fetch(path: str) -> Callable[[Services], httpx.Response]:
 def upload(image: bytes, **fields: str) -> Callable[[Services], httpx.Response]:
     """Return a provocation: upload an image."""
     return lambda services: services.changed.upload(image, **fields)
-
-
-def send_no_body(server: Server) -> tuple[httpx.Response, float]:
-    """Declare a body and do not send it; return the response and its seconds."""
-    started = time.monotonic()
-    with server.connect() as connection:
-        key = f"X-Api-Key: {KEY}".encode()
-        connection.sendall(head(AS_JSON, key, length(100)))
-        return read_response(connection), time.monotonic() - started
 
 
 def exceed_the_places(services: Services) -> httpx.Response:
