@@ -76,15 +76,16 @@ class AdmissionQueue:
         return self._is_closing or (self.active >= self.capacity and not self._budget.has_slow_peer)
 
     def admit(self, request: QueuedRequest) -> None:
-        """Count a request as active. A full queue evicts a request of a stalled peer for it.
+        """Count a request as active. A full queue evicts requests of stalled peers for its place.
 
         Raises Busy or ShuttingDown.
         """
         if self._is_closing:
             raise ShuttingDown
-        lacks_place = request.holds_place and self.active >= self.capacity
-        if lacks_place and not self._budget.evict_slowest_peer():
-            raise Busy
+        # An evicted request may have had no place.
+        while request.holds_place and self.active >= self.capacity:
+            if not self._budget.evict_slowest_peer():
+                raise Busy
         self._requests.add(request)
         self._is_empty.clear()
 

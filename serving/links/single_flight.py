@@ -40,19 +40,19 @@ class Flight(Generic[R]):
     def __init__(self, runtime: "Runtime", deadline: float, fly: Fly[R]) -> None:
         """Start to `fly`. Raises Busy or ShuttingDown."""
         self._runtime = runtime
+        self._landing: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         runtime.queue.admit(self)
         timer = RequestTimer(deadline, step_recorder(runtime.metrics, runtime.tracer))
         self._admission = Admission(timer, runtime.budget.open(self._evict))
         self.clients: list[Admission] = []
-        self._landing: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._landed_at = float("inf")  # in seconds of `time.monotonic`
         self._size = 0
         self._task = asyncio.create_task(self._run(fly))
 
     @property
     def holds_place(self) -> bool:
-        """Whether the flight counts as active."""
-        return True
+        """Whether the flight counts as active: until it has a result or an error."""
+        return not self._landing.done()
 
     @property
     def is_open(self) -> bool:

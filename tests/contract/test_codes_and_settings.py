@@ -16,14 +16,15 @@ from PIL import Image
 from pipeline.errors import BackgroundRemovalError
 from pipeline.processors import available_processors
 from pipeline.weights import SAMPLE
-from serving.links.signature import signed_url
 from serving.responses import STATUSES
 from serving.settings import PREFIX, Settings
 from tests.contract.conftest import Unfinished
 from tests.support.application import ASK_FOR_A_DEFECT, run_application
 from tests.support.concurrency import active_request
 from tests.support.images import cutout_of, encoded
-from tests.support.raw_http import AS_JSON, head, length, read_response
+from tests.support.links import KEY as URL_KEY
+from tests.support.links import link
+from tests.support.raw_http import send_no_body
 from tests.support.scripts import run_python
 from tests.support.serving import UPLOAD, URL, Server, assert_error, serve
 from tests.support.source import Source
@@ -31,7 +32,7 @@ from tests.support.source import Source
 KEY, ORIGIN = "a-key", "https://app.example.com"
 MAX_SOURCE_BYTES, MAX_PIXELS = 2_000_000, 16_000_000
 DEADLINE, DOWNLOAD_TIMEOUT = 4.0, 1.0
-URL_KEY, CACHE_SECONDS = "k" * 32, 123
+CACHE_SECONDS = 123
 THREADS = available_processors() + 3
 
 
@@ -67,7 +68,7 @@ def services(
         BGR_REMOVEBG="off",
     ) as server:
         server.headers["X-Api-Key"] = KEY
-        late = send_no_body(server)
+        late = send_no_body(server, f"X-Api-Key: {KEY}".encode())
         yield Services(server, default_service, source, unfinished, late, rembg_home)
 
 
@@ -81,24 +82,9 @@ def fetch(path: str) -> Callable[[Services], httpx.Response]:
     return lambda services: services.changed.post(image_url=services.source.url(path))
 
 
-def link(services: Services, **fields: str) -> str:
-    """Return the path and query of a link to the photo."""
-    url = services.source.url("/photo.jpg")
-    return signed_url("", URL_KEY.encode(), {"image_url": url, **fields})
-
-
 def upload(image: bytes, **fields: str) -> Callable[[Services], httpx.Response]:
     """Return a provocation: upload an image."""
     return lambda services: services.changed.upload(image, **fields)
-
-
-def send_no_body(server: Server) -> tuple[httpx.Response, float]:
-    """Declare a body and do not send it; return the response and its seconds."""
-    started = time.monotonic()
-    with server.connect() as connection:
-        key = f"X-Api-Key: {KEY}".encode()
-        connection.sendall(head(AS_JSON, key, length(100)))
-        return read_response(connection), time.monotonic() - started
 
 
 def exceed_the_places(services: Services) -> httpx.Response:
@@ -134,7 +120,7 @@ PROVOCATIONS: dict[str, Callable[[Services], httpx.Response]] = {
         "POST", URL, json={}, headers={"X-Api-Key": "other"}
     ),
     "invalid_signature": lambda services: services.changed.get(URL),
-    "expired_signature": lambda services: services.changed.get(link(services, expires="1")),
+    "expired_signature": lambda services: services.changed.get(link("http://a.com/", expires="1")),
     "not_found": lambda services: services.changed.get("/nothing"),
     "method_not_allowed": lambda services: services.changed.request("PUT", URL),
     "request_too_large": upload(bytes(2 * MAX_SOURCE_BYTES)),
@@ -233,19 +219,16 @@ def api_keys(services: Services) -> None:
 
 
 def url_keys(services: Services) -> None:
-    """A link is answered, but by default there are none."""
-    assert services.changed.get(link(services), headers={"X-Api-Key": ""}).status_code == 200
-    refused = services.default.get(link(services))
-    assert_error(refused, 405, "method_not_allowed")
-    assert refused.headers["allow"] == "POST"
-    assert "get" not in services.default.get("/docs.json").json()["paths"][URL]
+    """Links are answered without an API key, but by default there are none."""
+    path = link(services.source.url("/photo.jpg"))
+    assert services.changed.get(path, headers={"X-Api-Key": ""}).status_code == 200
+    assert_error(services.default.get(path), 405, "method_not_allowed")
 
 
 def cache_seconds(services: Services) -> None:
     """Caches may keep the response to a link for this long."""
-    caching = services.changed.get(link(services)).headers["cache-control"]
-    assert caching.startswith(f"public, max-age={CACHE_SECONDS},")
-    assert Settings().cache_seconds != CACHE_SECONDS
+    found = services.changed.get(link(services.source.url("/photo.jpg")))
+    assert found.headers["cache-control"].startswith(f"public, max-age={CACHE_SECONDS},")
 
 
 def cors_origins(services: Services) -> None:

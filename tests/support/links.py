@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import getpass
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,8 @@ def behind_nginx_cache(service: Server, folder: Path) -> Iterator[Server]:
     config = config.replace("background-remover:8000 ", f"127.0.0.1:{service.port} ")
     (folder / "logs").mkdir()
     (folder / "nginx.conf").write_text(config)
-    directives = "daemon off; pid nginx.pid; error_log logs/error.log;"
+    # As this user, because another one could not write to this folder.
+    directives = f"user {getpass.getuser()}; daemon off; pid nginx.pid; error_log logs/error.log;"
     command = [program, "-p", str(folder), "-c", "nginx.conf", "-g", directives]
     with running(command, port, os.environ) as proxy:
         yield _ready(proxy)

@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import socket
+import time
 
 import httpx
 
@@ -109,3 +110,11 @@ def send_all(server: Server, request: bytes, *methods: str) -> list[httpx.Respon
     responses = [read_response(received, method) for method in methods]
     assert received.read() == b""
     return responses
+
+
+def send_no_body(server: Server, *headers: bytes) -> tuple[httpx.Response, float]:
+    """Declare a body of JSON and do not send it; return the response and its seconds."""
+    started = time.monotonic()
+    with server.connect() as connection:
+        connection.sendall(head(AS_JSON, *headers, length(100)))
+        return read_response(connection), time.monotonic() - started

@@ -62,6 +62,18 @@ def test_a_request_that_shares_the_work_of_another_needs_no_place() -> None:
     assert queue.active == 1
 
 
+def test_evicting_a_request_without_a_place_makes_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budget, evictions = MemoryBudget(), [True, True, False]
+    monkeypatch.setattr(budget, "evict_slowest_peer", lambda: evictions.pop(0))
+    queue = AdmissionQueue(1, budget)
+    queue.admit(Request())
+    with pytest.raises(Busy):
+        queue.admit(Request())
+    assert (queue.active, evictions) == (1, [])
+
+
 def test_a_request_that_was_never_admitted_cannot_leave() -> None:
     queue = queue_of(1)
     queue.admit(Request())

@@ -175,9 +175,13 @@ def test_the_size_is_limited_by_the_header_and_the_memory_announced(heif: HeifDe
     assert claims == [7 * pixels + decoder.PROCESS_BYTES + len(data)]
     with pytest.raises(ImageTooLarge):
         decode(data, pixels - 1, heif=heif)
-    with pytest.raises(ImageTooLarge, match=f"{int(pixels / 1.6):,} pixels"):
+    # 16 bytes per pixel for 4:4:4 in 10 bits.
+    most = (250_000_000 - decoder.PROCESS_BYTES) // 16
+    with pytest.raises(ImageTooLarge, match=f"{most:,} pixels"):
         decode(
-            composed(Item(b"hvc1", b"", [configuration(3, 10), extent(128, 64)])), pixels, heif=heif
+            composed(Item(b"hvc1", b"", [configuration(3, 10), extent(5_000, 3_000)])),
+            MAX_PIXELS,
+            heif=heif,
         )
 
 

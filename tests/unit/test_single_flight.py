@@ -218,7 +218,9 @@ async def test_a_slow_source_is_evicted_for_all() -> None:
     worker = Worker()
     clients = [worker.client(), worker.client()]
     await settled()
+    assert worker.runtime.queue.active == 1
     worker.pilot.flights[0].reservation.evict()
+    assert worker.runtime.queue.active == 0
     results = await asyncio.gather(*clients, return_exceptions=True)
     assert [type(result) for result in results] == [SourceTimeout] * 2
     assert worker.is_idle
