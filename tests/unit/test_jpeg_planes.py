@@ -120,7 +120,6 @@ def test_photos_are_pillows(orientation: int, data: Path) -> None:
 
 
 @small_too
-@small_too
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("size", [(201, 131), (200, 130), (130, 201)])
 def test_planes_are_reduced_like_an_image(size: tuple[int, int], orientation: int) -> None:
@@ -145,6 +144,7 @@ def test_the_memory_that_is_kept() -> None:
     assert SourceImage(rgb, rgb.getchannel("R")).bytes_kept == 5 * 40 * 20
 
 
+@small_too
 def test_a_profile_is_applied(wide_gamut: bytes) -> None:
     data = jpeg(noise(90, 70), icc_profile=wide_gamut)
     image = decode(data, MAX_PIXELS)
