@@ -25,8 +25,8 @@ KEPT = 1.5
 # image of 4 bytes per pixel, at half the width and height, that the differences are taken from.
 BESIDE = 1
 
-# Below this size Pillow's RGB is as fast, and `SourceImage.reduced` can be exact.
-MIN_PIXELS = 8_000_000
+# Smaller images have room as Pillow's RGB, whose regions cost no conversion.
+MIN_PIXELS = 16_000_000
 
 # ITU-T T.81, A.1.1: the samples of each component per unit, across and down.
 _SAMPLINGS = [(2, 2), (1, 1), (1, 1)]
@@ -78,7 +78,7 @@ class JpegPlanes:
 
 
 def is_in_planes(image: Image.Image) -> bool:
-    """Return whether an opened JPEG of at least 8 megapixels can be kept in planes.
+    """Return whether an opened JPEG of at least 16 megapixels can be kept in planes.
 
     It can if it stores luma and color differences in 4:2:0. As libjpeg decides it, three components
     are RGB if an Adobe segment or their names say so.
