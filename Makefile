@@ -9,6 +9,7 @@ ENGINE ?= docker
 IMAGE ?= background-remover
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes
 
 # Without this, BentoML sends usage reports to its authors.
 export BENTOML_DO_NOT_TRACK = True
@@ -25,8 +26,10 @@ setup: $(VENV)/setup.done  ## Create .venv, install what serving needs, prepare 
 serve: setup  ## Serve on port 8000 (or PORT=9000; HOST=127.0.0.1 for this machine only)
 	@exec $(BIN)/bentoml serve --host $(HOST) --port $(PORT)
 
+# Contract tests come last and alone: they measure a service that needs all processors.
 test: $(VENV)/dev.done setup  ## Run the tests (at most 10 minutes)
-	@$(BIN)/python -m pytest -m "not slow and not image"
+	@$(BIN)/python -m pytest -m "not slow and not image" --numprocesses 2 --dist loadfile tests/unit tests/browser; \
+	  status=$$?; $(BIN)/python -m pytest -m "not slow and not image" tests/contract && exit $$status
 
 test-slow: $(VENV)/dev.done setup  ## Run the slow tests
 	@$(BIN)/python -m pytest -m slow
@@ -95,13 +98,15 @@ $(VENV)/dev.done: requirements/dev.txt | $(BIN)/python
 bench/.peer/installed: requirements/peer.txt | $(BIN)/python
 	@echo "bench: installing $< into $(@D)"
 	@$(BIN)/python -m venv --clear $(@D)
-	@$(@D)/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r $<
+	@$(BIN)/uv pip install --python $(@D)/bin/python --quiet --require-hashes -r $<
 	@$(@D)/bin/rembg s --help > $(@D)/help.txt
 	@touch $@
 
+# uv installs in a tenth of pip's time. pip, where it fails: pip has its own settings of mirrors.
 define install
 	@echo "setup: installing $(1)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on --require-hashes -r $(1) \
+	@{ $(PIP) -r requirements/uv.txt && $(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes -r $(1); } \
+	  || { echo "setup: uv failed; installing with pip"; $(PIP) -r $(1); } \
 	  || { echo "setup: the packages could not be installed; is the network there? Run the same command again." >&2; exit 1; }
 	@touch $@
 endef

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import bentoml
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from compat.bentoml import ReadLater, count_only, disable_timeouts
+from compat.bentoml import ReadLater, bypass, count_only, disable_timeouts
 from pipeline.errors import StartupError
 from pipeline.memory import WORKER_ENVIRONMENT, release_free_memory
 from pipeline.options import Options
 from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
 from pipeline.weights.store import MODEL_FILE, MODEL_TAG
-from serving.end_reasons import OK
-from serving.lifecycle import Admission, request_context
+from serving.early_refusal import Admit, EarlyRefusal
+from serving.lifecycle import Admission, RequestLifecycle, request_context
 from serving.logging import LOGGER, configure_logging
 from serving.middleware import create_middleware
 from serving.openapi import complete
@@ -43,7 +43,8 @@ from serving.parsing import (
 )
 from serving.removebg.routes import ACCOUNT_ENDPOINT, RemovebgAPI
 from serving.removebg.routes import PREFIX as REMOVEBG_PREFIX
-from serving.responses import cutout_response, error_response, to_error
+from serving.respond import process, respond
+from serving.responses import cutout_response
 from serving.runtime import REMOVEBG_ENDPOINT, Runtime
 from serving.startup import check_libraries, check_model
 from serving.static import PAGE_PATHS, page_routes
@@ -67,6 +68,9 @@ _COUNTED_PATHS = PAGE_PATHS | {
     "/docs.json",
 }
 
+# The bytes of an encoded image, and what to do with it.
+Source = tuple[bytes, Options]
+
 ImageBytes = Annotated[bytes, bentoml.validators.ContentType("image/png")]
 
 
@@ -78,6 +82,16 @@ class UploadInput(ReadLater, Options, bentoml.IODescriptor):
     """The fields of POST /remove-background/upload, for OpenAPI and BentoML's client."""
 
     image: Annotated[Path, bentoml.validators.ContentType("image/*")]
+
+
+def admit_url(request: RequestLifecycle) -> Admission:
+    """Admit a request to POST /remove-background. Raises what RequestLifecycle.admit raises."""
+    return request.admit(URL_ENDPOINT, MAX_JSON_BYTES)
+
+
+def admit_upload(request: RequestLifecycle) -> Admission:
+    """Admit a request to POST /remove-background/upload. Raises what `admit_url` raises."""
+    return request.admit(UPLOAD_ENDPOINT, runtime.settings.max_source_bytes + FORM_BYTES)
 
 
 async def health(_: Request) -> Response:
@@ -171,9 +185,8 @@ class BackgroundRemover:
         )
         removebg.start(self._downloader, self._engine)
         for is_shared in (True, False):
-            self._process(
-                SAMPLE.read_bytes(), Options(), RequestTimer(deadline=float("inf")), is_shared
-            )
+            timer = RequestTimer(deadline=float("inf"))
+            self._process((SAMPLE.read_bytes(), Options()), timer, is_shared)
         release_free_memory()
         # A full collection would take 40 ms of some request to visit all that was imported.
         gc.freeze()
@@ -195,53 +208,30 @@ class BackgroundRemover:
     @bentoml.api(route=URL_ENDPOINT, input_spec=URLInput)
     async def remove_background(self, request: Request) -> ImageBytes:
         """Cut out the main subject of the image at a URL."""
-        response = await self._respond(request, URL_ENDPOINT, MAX_JSON_BYTES, self._read_url)
+        read = functools.partial(self._read_url, request)
+        response = await respond(self._answer(admit_url, read))
         return response  # type: ignore[return-value]
 
     @bentoml.api(route=UPLOAD_ENDPOINT, input_spec=UploadInput)
     async def remove_background_upload(self, request: Request) -> ImageBytes:
         """Cut out the main subject of an uploaded image."""
-        limit = runtime.settings.max_source_bytes + FORM_BYTES
-        response = await self._respond(request, UPLOAD_ENDPOINT, limit, self._read_upload)
+        read = functools.partial(self._read_upload, request)
+        response = await respond(self._answer(admit_upload, read))
         return response  # type: ignore[return-value]
 
-    async def _respond(
-        self,
-        request: Request,
-        endpoint: str,
-        max_body_bytes: int,
-        read: Callable[[Request, Admission], Awaitable[tuple[bytes, Options]]],
+    async def _answer(
+        self, admit: Admit, read: Callable[[Admission], Awaitable[Source]]
     ) -> Response:
-        """Process one request from admission to response. Every error becomes a response here."""
-        lifecycle = request_context.get()
-        try:
-            admission = lifecycle.admit(endpoint, max_body_bytes)
-            image, options = await read(request, admission)
-            async with runtime.queue.turn(admission.timer.step("wait")) as turn:
-                cutout = await turn.run(
-                    functools.partial(
-                        self._process, image, options, admission.timer, turn.is_shared
-                    )
-                )
-                admission.reservation.begin_sending(len(cutout.content))
-            runtime.metrics.count_image(cutout.source_pixels)
-            lifecycle.code = OK
-            return cutout_response(cutout, admission.timer.milliseconds)
-        except ClientDisconnect:
-            return Response(status_code=499)  # never sent: the lifecycle has ended the request
-        except Exception as exc:
-            error = to_error(exc)
-            lifecycle.code = error.code
-            return error_response(error)
+        admission = admit(request_context.get())
+        cutout = await process(runtime, admission, read, self._process)
+        return cutout_response(cutout, admission.timer.milliseconds)
 
-    def _process(
-        self, image: bytes, options: Options, timer: RequestTimer, is_shared: bool
-    ) -> "Cutout":
+    def _process(self, source: Source, timer: RequestTimer, is_shared: bool) -> "Cutout":
         """Remove the background, in the executor's thread."""
-        work = functools.partial(self._remove_background, image, options, timer=timer)
+        work = functools.partial(self._remove_background, *source, timer=timer)
         return self._engine.run(work, is_shared)
 
-    async def _read_url(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
+    async def _read_url(self, request: Request, admission: Admission) -> Source:
         fields = await read_url_request(request)
         admission.reservation.release()
         with admission.timer.step("download"):
@@ -249,7 +239,7 @@ class BackgroundRemover:
         admission.reservation.complete()
         return image, fields
 
-    async def _read_upload(self, request: Request, admission: Admission) -> tuple[bytes, Options]:
+    async def _read_upload(self, request: Request, admission: Admission) -> Source:
         with admission.timer.step("receive"):
             return await read_upload(request, runtime.settings.max_source_bytes)
 
@@ -275,4 +265,13 @@ class BackgroundRemover:
 
 disable_timeouts()
 count_only(_COUNTED_PATHS)
+refusal = EarlyRefusal(
+    runtime,
+    {
+        URL_ENDPOINT: admit_url,
+        UPLOAD_ENDPOINT: admit_upload,
+        REMOVEBG_ENDPOINT: removebg.admit,
+    },
+)
+bypass(refusal.takes, refusal)
 BackgroundRemover.add_asgi_middleware(create_middleware, runtime=runtime)  # type: ignore[attr-defined]

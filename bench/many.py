@@ -18,7 +18,7 @@ _THROUGHPUT, _RATIO = {"24 × 0.67 MP": 3.0, "8 × 10.7 MP, again": 4.0}, "rembg
 # The share of the throughput that the model alone has, one inference after another.
 _OF_MODEL = "model / seconds"
 _URL_MEGAPIXELS = 0.67
-_BATCHES, _BATCH, _BATCH_CONCURRENCY = 11, 200, 4
+_BATCHES, _BATCH, _BATCH_CONCURRENCY = 6, 100, 4
 _LIMIT = 512_000_000
 
 LOAD = Section(

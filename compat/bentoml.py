@@ -1,4 +1,4 @@
-"""BentoML: disables timeouts, limits metrics, provides the tracer, passes requests unread."""
+"""BentoML: its timeouts, metrics, tracer and parser, and what to do before all of them."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -10,7 +10,7 @@ from bentoml._internal.server.http.instruments import RunnerTrafficMetricsMiddle
 from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from opentelemetry import trace
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat import require
 
@@ -71,6 +71,24 @@ def count_only(paths: Collection[str]) -> None:
             await middleware.app(scope, receive, send)
 
     RunnerTrafficMetricsMiddleware.__call__ = count_known  # type: ignore[assignment, method-assign]
+
+
+def bypass(takes: Callable[[Scope], bool], app: ASGIApp) -> None:
+    """Give the requests that `takes` accepts to `app`, before BentoML's metrics, spans and routes.
+
+    BentoML adds a service's own middleware inside of these. Its metrics are the outermost layer.
+    """
+    call = RunnerTrafficMetricsMiddleware.__call__
+
+    async def call_or_bypass(
+        middleware: RunnerTrafficMetricsMiddleware, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if takes(scope):
+            await app(scope, receive, send)
+        else:
+            await call(middleware, scope, receive, send)
+
+    RunnerTrafficMetricsMiddleware.__call__ = call_or_bypass  # type: ignore[assignment, method-assign]
 
 
 def check() -> None:

@@ -1,6 +1,7 @@
 """Lock the dependencies of pyproject.toml: hashes, every platform, no index addresses.
 
-There is one file per purpose: serve (the image), setup, rembg, heif, dev, and peer.
+There is one file per purpose: uv (which installs the others), serve (the image), setup, rembg,
+heif, dev, and peer.
 """
 
 import subprocess
@@ -47,4 +48,5 @@ if __name__ == "__main__":
         if name != "dev":
             source += ["--constraints", "requirements/dev.txt"]
         lock(name, source, sys.argv[1:])
+    lock("uv", ["-", "--constraints", "requirements/dev.txt"], sys.argv[1:], "uv")
     lock("peer", ["-"], sys.argv[1:], PEER)

@@ -7,8 +7,10 @@
     response_sender.py  sends the response in parts, replaces BentoML's bare errors
     admission.py        the queue, the executor, draining
     memory_budget.py    bounds the bytes of sources and responses
+    early_refusal.py    refuses requests to a full queue before BentoML spends time on them
     api_keys.py         checks API keys
     parsing.py          request body -> image or URL, and options
+    respond.py          one request's way to its result; every error becomes a response there
     responses.py        cutout or error -> response
     errors.py           the errors that only HTTP knows
     removebg/           remove.bg's API, over the same admission, limits and pipeline
@@ -22,8 +24,9 @@
     metrics.py  tracing.py  logging.py
 
 A request passes through `middleware`, `lifecycle.run` and BentoML's routes to a method of
-`service.py`. That calls `lifecycle.admit`, reads the body with `parsing`, waits for its turn in
-`admission`, and builds a response with `responses`, which `response_sender` sends.
+`service.py`. That calls `lifecycle.admit`. `respond` reads the body with `parsing`, waits for the
+turn in `admission` and runs the pipeline; `responses` builds the response, which `response_sender`
+sends.
 
 Private APIs of BentoML, Starlette and uvicorn are used in `compat` only.
 """

@@ -67,6 +67,11 @@ class AdmissionQueue:
         """Whether the queue admits requests, if it is not full."""
         return not self._is_closing
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `admit` would refuse a request."""
+        return self._is_closing or (self.active >= self.capacity and not self._budget.has_slow_peer)
+
     def admit(self, request: QueuedRequest) -> None:
         """Count a request as active. A full queue evicts a request of a stalled peer for it.
 

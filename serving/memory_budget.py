@@ -229,16 +229,25 @@ class MemoryBudget:
         """
         slow = [
             one
-            for one in self._reservations
-            if one.size >= min_bytes
-            and phase in (None, one.phase)
-            and one not in self._waiting
-            and one.is_slow(waited >= _WAIT_SECONDS)
+            for one in self._slow_peers(waited)
+            if one.size >= min_bytes and phase in (None, one.phase)
         ]
         if not slow:
             return False
         max(slow, key=lambda one: one.transfer.seconds).evict()
         return True
+
+    @property
+    def has_slow_peer(self) -> bool:
+        """Whether `evict_slowest_peer` would evict a request."""
+        return bool(self._slow_peers(0.0))
+
+    def _slow_peers(self, waited: float) -> list[Reservation]:
+        return [
+            one
+            for one in self._reservations
+            if one not in self._waiting and one.is_slow(waited >= _WAIT_SECONDS)
+        ]
 
     def _serve(self) -> None:
         """Give memory to the requests that wait, the oldest first, and call `on_change`."""

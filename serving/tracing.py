@@ -1,6 +1,7 @@
 """Adds a span per step to BentoML's trace of a request, and takes the request's id from it."""
 
 import contextvars
+import secrets
 import time
 from collections.abc import Callable
 
@@ -11,8 +12,9 @@ from serving.metrics import Metrics
 
 
 def current_request_id() -> str:
-    """Return BentoML's id of the current request, which is the id of its span."""
-    return format(trace.get_current_span().get_span_context().span_id, "016x")
+    """Return BentoML's id of the current request, which is that of its span, or else a new id."""
+    span_id = trace.get_current_span().get_span_context().span_id
+    return format(span_id, "016x") if span_id else secrets.token_hex(8)
 
 
 def span_context() -> contextvars.Context:

@@ -40,11 +40,15 @@ RATE_LIMIT_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Result:
-    """What a client receives: the body and its media type, and the headers that describe it."""
+    """What a client receives: the body and its media type, and the headers that describe it.
+
+    `source_pixels` is width × height of the source.
+    """
 
     content: bytes
     media_type: str
     headers: dict[str, str]
+    source_pixels: int
 
 
 def wants_json(headers: Headers) -> bool:
@@ -59,6 +63,7 @@ def wants_json(headers: Headers) -> bool:
 def make_result(composed: "Composed", shown_type: str | None, as_json: bool) -> Result:
     """Return the result for a client that expects JSON or the image's bytes."""
     width, height = fit_size(composed.source_size, MAX_SHOWN_PIXELS)
+    pixels = composed.source_size[0] * composed.source_size[1]
     subject = composed.subject
     position = dict(
         zip(_POSITION, (subject.top, subject.left, subject.width, subject.height), strict=True)
@@ -74,9 +79,10 @@ def make_result(composed: "Composed", shown_type: str | None, as_json: bool) -> 
     if shown_type is not None:
         headers["X-Type"] = shown_type
     if not as_json:
-        return Result(composed.content, composed.media_type, headers)
+        return Result(composed.content, composed.media_type, headers, pixels)
     described = {f"foreground_{name}": value for name, value in position.items()}
-    return Result(_as_json(composed.content, described), "application/json", headers)
+    content = _as_json(composed.content, described)
+    return Result(content, "application/json", headers, pixels)
 
 
 def _as_json(content: bytes, described: dict[str, int]) -> bytes:

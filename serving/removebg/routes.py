@@ -10,15 +10,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from pipeline.errors import DOWNLOAD_ERRORS, BackgroundRemovalError, SourceTooLarge
 from pipeline.request_timer import RequestTimer
-from serving.end_reasons import OK
-from serving.lifecycle import Admission, request_context
+from serving.errors import NotFound
+from serving.lifecycle import Admission, RequestLifecycle, request_context
 from serving.removebg.body import Body, body_limit, read_body
 from serving.removebg.errors import BackdropFailed, RemovebgError, answer_of, error_response
 from serving.removebg.parameters import Parameters, parse_parameters
@@ -29,7 +29,7 @@ from serving.removebg.results import (
     result_response,
     wants_json,
 )
-from serving.responses import to_error
+from serving.respond import process, respond
 from serving.runtime import REMOVEBG_ENDPOINT
 
 if TYPE_CHECKING:  # the supervisor imports this module and must not load the pipeline's steps
@@ -53,7 +53,6 @@ class Work:
     image: bytes
     backdrop: bytes | None
     as_json: bool
-    timer: RequestTimer
 
 
 class RemovebgAPI:
@@ -102,36 +101,31 @@ class RemovebgAPI:
         return JSONResponse({"data": {"attributes": attributes}}, headers=self._rate_limit())
 
     async def _remove_background(self, request: Request) -> Response:
-        """Process one request from admission to response. Every error becomes a response here."""
-        lifecycle = request_context.get()
-        runtime = self._runtime
-        try:
-            limit = body_limit(runtime.settings.max_source_bytes)
-            admission = lifecycle.admit(REMOVEBG_ENDPOINT, limit)
-            work = await self._read(request, admission)
-            async with runtime.queue.turn(admission.timer.step("wait")) as turn:
-                result, pixels = await turn.run(
-                    functools.partial(self._process, work, turn.is_shared)
-                )
-                admission.reservation.begin_sending(len(result.content))
-            runtime.metrics.count_image(pixels)
-            lifecycle.code = OK
-            return result_response(result, self._rate_limit())
-        except ClientDisconnect:
-            return Response(status_code=499)  # never sent: the lifecycle has ended the request
-        except Exception as exc:
-            error = to_error(exc)
-            lifecycle.code = error.code
-            return self._render_error(error)
+        return await respond(self._answer(request))
 
-    def _process(self, work: Work, is_shared: bool) -> tuple[Result, int]:
-        """Return the result and the pixels of the source. Runs in the executor's thread."""
+    def admit(self, request: RequestLifecycle) -> Admission:
+        """Admit a request to POST /v1.0/removebg.
+
+        Raises NotFound if the routes are off, and what RequestLifecycle.admit raises.
+        """
+        if self._runtime.settings.removebg == "off":
+            raise NotFound
+        request.response.render_error = self._render_error
+        limit = body_limit(self._runtime.settings.max_source_bytes)
+        return request.admit(REMOVEBG_ENDPOINT, limit)
+
+    async def _answer(self, request: Request) -> Response:
+        admission = self.admit(request_context.get())
+        read = functools.partial(self._read, request)
+        result = await process(self._runtime, admission, read, self._process)
+        return result_response(result, self._rate_limit())
+
+    def _process(self, work: Work, timer: RequestTimer, is_shared: bool) -> Result:
+        """Compose the image and its description, in the executor's thread."""
         assert self._engine is not None
-        compose = functools.partial(_compose, work, self._runtime.settings.max_pixels)
+        compose = functools.partial(_compose, work, self._runtime.settings.max_pixels, timer)
         composed = self._engine.run(compose, is_shared)
-        width, height = composed.source_size
-        result = make_result(composed, work.parameters.shown_type, work.as_json)
-        return result, width * height
+        return make_result(composed, work.parameters.shown_type, work.as_json)
 
     async def _read(self, request: Request, admission: Admission) -> Work:
         """Read the parameters, and the images from the body or their URLs."""
@@ -161,7 +155,7 @@ class RemovebgAPI:
                 raise BackdropFailed(exc) from exc
         admission.reservation.complete()
         as_json = wants_json(request.headers)
-        return Work(parameters, image, backdrop, as_json, admission.timer)
+        return Work(parameters, image, backdrop, as_json)
 
     async def _download(self, url: str, admission: Admission, max_bytes: int) -> bytes:
         """Download at most `max_bytes` bytes. Raises what the downloader raises."""
@@ -179,7 +173,7 @@ class RemovebgAPI:
             return await self._downloader.download(url, reserve)
 
 
-def _compose(work: Work, max_pixels: int, slot: "Slot") -> "Composed":
+def _compose(work: Work, max_pixels: int, timer: RequestTimer, slot: "Slot") -> "Composed":
     """Compose the image of a request. Raises what the pipeline raises, and BackdropFailed."""
     # Only the worker loads the pipeline's steps.
     from pipeline.canvas.backdrop import read_backdrop
@@ -189,7 +183,7 @@ def _compose(work: Work, max_pixels: int, slot: "Slot") -> "Composed":
     backdrop: Backdrop | None = None
     if work.backdrop is not None:
         try:
-            with work.timer.step("backdrop"):
+            with timer.step("backdrop"):
                 backdrop = read_backdrop(
                     work.backdrop, plan.max_pixels, max_pixels, slot.claim, slot.heif
                 )
@@ -198,7 +192,7 @@ def _compose(work: Work, max_pixels: int, slot: "Slot") -> "Composed":
                 raise
             raise BackdropFailed(exc) from exc
         work.backdrop = None
-    return compose_image(work.image, plan, slot, max_pixels, work.timer, backdrop)
+    return compose_image(work.image, plan, slot, max_pixels, timer, backdrop)
 
 
 def _check_sources(body: Body) -> None:

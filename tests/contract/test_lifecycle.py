@@ -70,10 +70,16 @@ def milliseconds_until_not_ready(server: Server) -> float:
 
 
 # The supervisor gets the signal from a container engine, the worker from an operator.
-@pytest.mark.parametrize("receiver", ["supervisor", "worker"])
-@pytest.mark.parametrize("milliseconds", [1_000, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("receiver", "milliseconds"),
+    [
+        ("supervisor", 1_000),
+        pytest.param("supervisor", 100, marks=pytest.mark.slow),
+        pytest.param("worker", 100, marks=pytest.mark.slow),
+    ],
+)
 def test_sigterm_finishes_active_requests_and_refuses_others(
-    milliseconds: float, receiver: str, photo: bytes, source: Source, record_property: Record
+    receiver: str, milliseconds: float, photo: bytes, source: Source, record_property: Record
 ) -> None:
     with serve(BGR_ALLOWED_PRIVATE_HOSTS=f"127.0.0.1:{source.port}") as server:
         with active_request(server, source.url("/slow")) as response:

@@ -74,6 +74,7 @@ def test_an_instance_that_is_stopped_loses_no_request(
     assert clients.responses.keys() == {"200"}
 
 
+@pytest.mark.slow
 def test_an_instance_that_is_killed_loses_at_most_its_active_requests(
     instances_and_proxy: tuple[list[Server], Server], photo: bytes, record_property: Record
 ) -> None:

@@ -77,6 +77,15 @@ class Connection:
         return not self.sent[-1].get("more_body", False)
 
 
+class Place:
+    """A request that holds a place."""
+
+    holds_place = True
+
+    def shut_down(self) -> None:
+        """Ignore it."""
+
+
 class Blocked(Connection):
     """A client that takes `takes` messages of a response, its head included, and no more."""
 

@@ -45,10 +45,12 @@ def test_a_full_queue_refuses_a_request_until_another_leaves() -> None:
     queue, active = queue_of(2), [Request(), Request()]
     for request in active:
         queue.admit(request)
+    assert queue.is_full
     with pytest.raises(Busy):
         queue.admit(Request())
     assert queue.active == 2
     queue.leave(active[0])
+    assert not queue.is_full
     queue.admit(Request())
 
 

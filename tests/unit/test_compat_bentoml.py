@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compat import MovedError
 from compat import bentoml as compat_bentoml
-from compat.bentoml import ReadLater, check, count_only, disable_timeouts, tracer
+from compat.bentoml import ReadLater, bypass, check, count_only, disable_timeouts, tracer
 
 
 class Moved:
@@ -83,6 +83,20 @@ async def test_only_the_given_paths_are_counted(monkeypatch: pytest.MonkeyPatch)
     await call(RunnerTrafficMetricsMiddleware, app, type="lifespan")
     assert counted == ["/one", "lifespan"]
     assert app.paths == ["/one", "/random", "lifespan"]
+
+
+async def test_chosen_requests_reach_no_layer_of_bentoml(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers, chosen = Passed(), Passed()
+
+    async def call_layers(middleware: Any, scope: Scope, receive: Receive, send: Send) -> None:
+        await middleware.app(scope, receive, send)
+
+    monkeypatch.setattr(RunnerTrafficMetricsMiddleware, "__call__", call_layers)
+    bypass(lambda scope: scope.get("path") == "/chosen", chosen)
+    for path in ("/chosen", "/other"):
+        await call(RunnerTrafficMetricsMiddleware, layers, type="http", path=path)
+    await call(RunnerTrafficMetricsMiddleware, layers, type="lifespan")
+    assert (chosen.paths, layers.paths) == (["/chosen"], ["/other", "lifespan"])
 
 
 async def test_a_request_is_passed_to_the_method_unread() -> None:

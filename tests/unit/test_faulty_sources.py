@@ -83,8 +83,9 @@ async def test_each_fault_ends_with_its_code(
     assert await closed(source)
 
 
+@pytest.mark.parametrize("count", [60, pytest.param(600, marks=pytest.mark.slow)])
 async def test_responses_with_random_faults_end_in_bytes_or_in_an_error(
-    source: FaultySource,
+    count: int, source: FaultySource
 ) -> None:
     """Some bytes of valid responses are changed, removed or repeated."""
     responses = (
@@ -101,7 +102,7 @@ async def test_responses_with_random_faults_end_in_bytes_or_in_an_error(
         + b"x" * 40,
     )
     random = Random(4)
-    for number in range(300):
+    for number in range(count):
         response = bytearray(responses[number % len(responses)])
         for _ in range(random.randint(1, 4)):
             at = random.randrange(len(response))

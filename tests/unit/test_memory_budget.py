@@ -161,6 +161,7 @@ async def test_a_complete_source_is_not_evicted(clock: Clock) -> None:
     complete.complete()
     clock.pass_by(100)
     assert not complete.is_slow(patience_is_over=True)
+    assert not budget.has_slow_peer
     assert not budget.evict_slowest_peer(100)
 
 
@@ -186,6 +187,7 @@ async def test_the_longest_transfer_is_evicted_not_the_oldest_request(clock: Clo
     first.begin_sending(6 * MB)
     first.sent(MB)
     clock.pass_by(PATIENCE)
+    assert budget.has_slow_peer
     assert budget.evict_slowest_peer(waited=1)
     assert evicted == ["reading for longest"]
 

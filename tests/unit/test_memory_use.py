@@ -102,7 +102,13 @@ VARIANTS: dict[str, Callable[[Image.Image, bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "variant",
+    [
+        pytest.param(variant, marks=() if variant in ("rotated", "WebP") else pytest.mark.slow)
+        for variant in VARIANTS
+    ],
+)
 def test_an_image_of_24_megapixels_is_in_memory_once(
     variant: str, large: Image.Image, model_file: Path, tmp_path: Path, wide_gamut: bytes
 ) -> None:
@@ -116,7 +122,13 @@ def test_an_image_of_24_megapixels_is_in_memory_once(
     assert rest < 40
 
 
-@pytest.mark.parametrize("kind", SHORTAGE_CODES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=() if kind == "JPEG" else pytest.mark.slow)
+        for kind in SHORTAGE_CODES
+    ],
+)
 def test_a_shortage_of_memory_is_reported_and_survived(
     kind: str, model_file: Path, tmp_path: Path
 ) -> None:

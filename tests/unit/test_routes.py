@@ -9,11 +9,14 @@ import pytest
 
 from pipeline.errors import NoSubjectFound, SourceTimeout
 from pipeline.image.box import Box
+from pipeline.request_timer import RequestTimer
 from pipeline.weights import SAMPLE
+from serving.early_refusal import EarlyRefusal
+from serving.errors import NotFound
 from serving.removebg import routes
 from serving.removebg.routes import RemovebgAPI, Work
-from serving.runtime import Runtime
-from tests.unit.asgi import Connection, post
+from serving.runtime import REMOVEBG_ENDPOINT, Runtime
+from tests.unit.asgi import Connection, Place, post
 
 pytestmark = pytest.mark.usefixtures("composed")
 
@@ -78,7 +81,7 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> list[Work]:
 
     works: list[Work] = []
 
-    def compose(work: Work, max_pixels: int, slot: Any) -> Composed:
+    def compose(work: Work, max_pixels: int, timer: RequestTimer, slot: Any) -> Composed:
         assert (max_pixels, slot) == (25_000_000, "a slot")
         works.append(work)
         if work.parameters.size == "hd":
@@ -208,6 +211,23 @@ async def test_a_defect_is_an_error_in_their_shape(monkeypatch: pytest.MonkeyPat
     assert (connection.status, code_of(connection)) == (500, "internal_error")
 
 
+async def test_a_refusal_before_the_routes_has_their_shape_of_errors() -> None:
+    runtime = Runtime({"BGR_MAX_WAITING": "1", "BGR_API_KEYS": "key"})
+    refusal = EarlyRefusal(runtime, {REMOVEBG_ENDPOINT: RemovebgAPI(runtime).admit})
+    runtime.queue.admit(Place())
+    scope = {"type": "http", "method": "POST", "path": REMOVEBG_ENDPOINT}
+    assert refusal.takes(scope)
+    for headers, code in (([], "auth_failed"), ([(b"x-api-key", b"key")], "rate_limit_exceeded")):
+        connection = Connection([b"{}"])
+        await refusal({**scope, "headers": headers}, connection.receive, connection.send)
+        assert code_of(connection) == code
+
+
+def test_a_full_queue_does_not_show_routes_that_are_off() -> None:
+    with pytest.raises(NotFound):
+        RemovebgAPI(Runtime({"BGR_REMOVEBG": "off"})).admit(None)  # type: ignore[arg-type]
+
+
 async def test_the_routes_can_be_switched_off() -> None:
     worker = Worker(BGR_REMOVEBG="off")
     for path, body in (("/removebg", b"{}"), ("/account", b"")):
@@ -226,9 +246,9 @@ def test_a_background_that_cannot_be_decoded_is_named(monkeypatch: pytest.Monkey
     timer = RequestTimer(deadline=float("inf"))
     image = SAMPLE.read_bytes()
     for backdrop, code in ((b"no image", "invalid_file_type"), (image[:900], None)):
-        work = Work(parse_parameters({}), image, backdrop, False, timer)
+        work = Work(parse_parameters({}), image, backdrop, False)
         with pytest.raises(BackdropFailed) as caught:
-            routes._compose(work, 25_000_000, slot)
+            routes._compose(work, 25_000_000, timer, slot)
         assert caught.value.answer.code == (code or "failed_to_read_image")
         assert "background" in caught.value.answer.title
     assert list(timer.milliseconds) == ["backdrop"]

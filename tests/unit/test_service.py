@@ -45,10 +45,8 @@ class Worker:
         await reserve(100_000)
         return b"downloaded"
 
-    def _process(
-        self, image: bytes, options: Options, timer: RequestTimer, is_shared: bool
-    ) -> Cutout:
-        self.worked.append((image, options))
+    def _process(self, source: service.Source, timer: RequestTimer, is_shared: bool) -> Cutout:
+        self.worked.append(source)
         self.held = self.runtime.budget.held
         if self.error is not None:
             raise self.error
