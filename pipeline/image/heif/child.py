@@ -50,6 +50,12 @@ def _address_space(size: BinaryIO) -> int:
     return int(size.read(100).split()[0]) * resource.getpagesize()
 
 
+def allow_most() -> None:
+    """Allow all the memory that there may be, for a file that arrives."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
 def allow(size: BinaryIO, memory: int, seconds: int) -> None:
     """Allow that much new memory, in bytes, and processor time. The kernel enforces both."""
     _, most = resource.getrlimit(resource.RLIMIT_AS)
@@ -92,6 +98,7 @@ def serve(most_memory: int) -> None:
         if not header:
             return
         length, memory, seconds = REQUEST.unpack(header)
+        allow_most()
         data = _read(length)
         allow(size, memory, seconds)
         try:

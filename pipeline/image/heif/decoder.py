@@ -23,10 +23,10 @@ PROCESS_BYTES = 22_000_000
 _FIXED_BYTES = 60_000_000
 _MOST_BYTES = 400_000_000
 
-# Seconds of processor time: 12 megapixels take 0.4, so this is five times as much. On half a
-# processor, the same work takes twice as long.
+# Seconds of processor time: 12 megapixels take 0.4, so this is five times as much. A file that is
+# hardly compressed takes longer. On half a processor, the same work takes twice as long.
 _CPU_SECONDS = 1
-_PIXELS_PER_CPU_SECOND = 5_000_000
+_PIXELS_OR_BYTES_PER_CPU_SECOND = 5_000_000
 _SECONDS_PER_CPU_SECOND = 3
 
 _STRIP_BYTES = 1 << 20
@@ -96,7 +96,7 @@ def find_decoder() -> HeifDecoder | None:
 
 def _decoded(process: HeifProcess, data: bytes, pixels: int, memory: int) -> Image.Image | None:
     """Return the image, or None if libheif cannot decode it. Raises ChildError."""
-    seconds = _CPU_SECONDS + pixels // _PIXELS_PER_CPU_SECOND
+    seconds = _CPU_SECONDS + (pixels + len(data)) // _PIXELS_OR_BYTES_PER_CPU_SECOND
     deadline = time.monotonic() + _SECONDS_PER_CPU_SECOND * (seconds + 1)
     process.request(data, memory + _FIXED_BYTES, seconds, deadline)
     reply = child.REPLY.unpack(process.read(child.REPLY.size))
