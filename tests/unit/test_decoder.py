@@ -251,7 +251,7 @@ def test_mutations_end_in_an_image_or_in_an_error(
         record_property("mutated HEIC: seconds", time.monotonic() - started)
         assert time.monotonic() - started < 10, seed
     assert {"ok", "image_corrupt"} <= codes.keys() <= IMAGE_CODES
-    assert codes["ok"] > seeds / 10
+    assert codes["ok"] > seeds / 30
 
 
 QUICK = [name for name in HEIF_BOMBS if name not in ("identities", "profile")]
