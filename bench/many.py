@@ -115,7 +115,7 @@ def _figures(burst: Burst) -> dict[str, float | Sequence[float]]:
 def measure_load(stage: Stage, samples: Samples) -> None:
     """Record bursts on servers that have just started, in alternation."""
     for load, images in _loads(stage.images).items():
-        for _ in range(stage.repeat(3, 1)):
+        for _ in range(stage.repeat(2, 1)):
             model = floor.in_a_process(floor.predict, images[0], len(images))
             for side, options in SIDES.items():
                 with stage.launch(side, LOADED) as server:
@@ -146,10 +146,10 @@ def measure_urls(stage: Stage, samples: Samples) -> None:
     """Record the responses per second by URL and by upload, in alternation: downloads overlap."""
     image, url = stage.images[f"{_URL_MEGAPIXELS}-plain"], stage.source.url("slow")
     # Enough that the first wait, which nothing can overlap, hardly counts.
-    count = stage.repeat(96, 32)
+    count = stage.repeat(64, 32)
     with stage.launch() as service:
         service.fetch(url).raise_for_status()
-        for _ in range(stage.repeat(3, 1)):
+        for _ in range(stage.repeat(2, 1)):
             rates = {}
             for name, request, concurrency in (
                 ("urls", partial(service.fetch, url), AT_ONCE),
@@ -207,7 +207,7 @@ def measure_limit(stage: Stage, samples: Samples) -> None:
         ):
             for case, images in bursts.items():
                 wrong = 0
-                for _ in range(stage.repeat(8, 3) if len(images) == 1 else 1):
+                for _ in range(stage.repeat(4, 3) if len(images) == 1 else 1):
                     seconds, expected = free.upload_all(images)
                     limited_seconds, responses = limited.upload_all(images)
                     for right, response in zip(expected, responses, strict=True):

@@ -138,7 +138,7 @@ def measure_latency(stage: Stage, samples: Samples) -> None:
             size, name = f"{megapixels:g}", f"{megapixels:g}-plain"
             image, url = stage.images[name], stage.source.url(name)
             cutout = service.upload(image, edges="raw").raise_for_status().content
-            count = stage.repeat(7, 2) if megapixels >= _LARGE else stage.repeat(15, 3)
+            count = stage.repeat(5, 2) if megapixels >= _LARGE else stage.repeat(9, 3)
             warm_up: Samples = {}
             for repetition in range(_WARM_UPS + count):
                 kept = warm_up if repetition < _WARM_UPS else samples
@@ -153,7 +153,7 @@ def measure_latency(stage: Stage, samples: Samples) -> None:
                 allowed = _ALLOWED[0] * total + _ALLOWED[1]
                 record(kept, size, "floor", **steps, seconds=total, allowed=allowed)
             say(f"latency: {LATENCY.report({size: samples[size]})}")
-        for repetition in range(_WARM_UPS + stage.repeat(15, 3)):
+        for repetition in range(_WARM_UPS + stage.repeat(9, 3)):
             small = _figures(_settled(service.upload, stage.images[_SMALL]))["seconds"]
             reduced = _settled(service.upload, stage.images[_REDUCED], max_side=_MAX_SIDE)
             if repetition >= _WARM_UPS:
@@ -190,7 +190,7 @@ def measure_memory(stage: Stage, samples: Samples) -> None:
             record(samples, "idle", side, peak=settled_pss(server.pid))
             for name in names:
                 with watching(server.pid) as watch:
-                    for _ in range(stage.repeat(5, 2)):
+                    for _ in range(stage.repeat(3, 2)):
                         server.upload(stage.images[name]).raise_for_status()
                 record(samples, name, side, peak=watch.peak)
                 say(f"memory: {side}, {name}: {watch.peak / MB:.0f} MB")
