@@ -8,7 +8,8 @@
     SourceImage       image/source_image.py: upright, 8-bit sRGB, one region at a time
      ↓      mask/     u2netp.py (or rembg.py) behind the interface of segmenter.py
     Prediction        what is salient, 0 to 255, 320 × 320
-     ↓      mask/     components.py chooses the subject by connected components
+     ↓      mask/     components.py chooses the subject by connected components, and
+     ↓                second_look.py a part of the image to predict again, if it is small
     Subject
      ↓      mask/     matte.py: upsample.py, then refine.py follows the image's own edges
     Matte             alpha of any region at full resolution, and the subject's box

@@ -2,7 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+Passes = Literal["auto", 1, 2]
 
 
 class Options(BaseModel):
@@ -29,6 +31,12 @@ class Options(BaseModel):
         description="`refined`: edges follow the image, without background colors. "
         "`raw`: the model's mask, upsampled.",
     )
+    passes: Passes = Field(
+        "auto",
+        description="How often the model looks at the image. `1`: once, at the whole image. `2`: "
+        "again, at the part around the subject, unless that is the whole image. `auto`: again if "
+        "the subject is small, or the model is unsure of one that does not fill the image.",
+    )
     max_side: int | None = Field(
         None,
         ge=64,
@@ -47,3 +55,9 @@ class Options(BaseModel):
         description="A color behind the cutout: `#rgb`, `#rrggbb` or `#rrggbbaa`. "
         "Without it, the background is transparent.",
     )
+
+    @field_validator("passes", mode="before")
+    @classmethod
+    def _refuse_booleans(cls, value: object) -> object:
+        """Return a text for a boolean, which is none of the values: Python takes True for 1."""
+        return str(value) if isinstance(value, bool) else value

@@ -24,8 +24,9 @@ class Cutout:
     """An encoded cutout.
 
     `width` and `height` are its own size in pixels, `subject` is the subject's box in the upright
-    source, `confidence` is 0 to 1 or None if the model does not report one, and `source_pixels`
-    is width × height of the source.
+    source, `confidence` is 0 to 1 or None if the model does not report one, `parts` is how many
+    parts of at least 1 % of the largest one's area were found, and `source_pixels` is width ×
+    height of the source.
     """
 
     content: bytes
@@ -34,6 +35,7 @@ class Cutout:
     height: int
     subject: Box
     confidence: float | None
+    parts: int
     source_pixels: int
 
 
@@ -55,6 +57,7 @@ def remove_background(
         options.subject,
         place,
         options.edges,
+        options.passes,
         response_side=None if max_side is None else lambda _: max_side,
     )
     try:
@@ -75,7 +78,8 @@ def remove_background(
         width=size[0],
         height=size[1],
         subject=found.box,
-        confidence=found.selection.confidence,
+        confidence=found.selection.subject.confidence,
+        parts=found.selection.subject.parts,
         source_pixels=image.scale.full_size[0] * image.scale.full_size[1],
     )
 

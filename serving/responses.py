@@ -103,6 +103,11 @@ CUTOUT_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
         "The model's confidence in the subject; absent if the model does not report one.",
         {"type": "number", "minimum": 0, "maximum": 1},
     ),
+    "X-Subject-Parts": (
+        "How many parts of at least 1 % of the largest one's area were found. "
+        "`subject=all` keeps all of them.",
+        {"type": "integer", "minimum": 1},
+    ),
     "Server-Timing": ("Duration of each step in milliseconds.", {"type": "string"}),
 }
 
@@ -128,6 +133,7 @@ def cutout_response(cutout: "Cutout", milliseconds: dict[str, float]) -> Respons
         "X-Foreground-Top": str(cutout.subject.top),
         "X-Foreground-Width": str(cutout.subject.width),
         "X-Foreground-Height": str(cutout.subject.height),
+        "X-Subject-Parts": str(cutout.parts),
         "Server-Timing": ", ".join(f"{step};dur={ms:.1f}" for step, ms in milliseconds.items()),
     }
     if cutout.confidence is not None:

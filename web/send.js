@@ -78,7 +78,9 @@ async function read(request, fields, took) {
       ([, step, dur]) => [step, Number(dur)],
     );
     const confidence = header("X-Subject-Confidence") && Number(header("X-Subject-Confidence"));
-    return { blob: request.response, fields, width, height, box, times, took, id, confidence };
+    const parts = Number(header("X-Subject-Parts"));
+    const found = { box, confidence, parts };
+    return { blob: request.response, fields, width, height, times, took, id, ...found };
   }
   try {
     const { error, code } = JSON.parse(await request.response.text());

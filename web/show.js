@@ -129,9 +129,10 @@ $("split").addEventListener("input", () => showSplit($("split").value));
 export function showFacts(image) {
   $("facts").hidden = !image;
   if (!image) return;
-  const { width, height, blob, box, confidence, took, id, times } = image;
+  const { width, height, blob, box, confidence, parts, fields, took, id, times } = image;
   const total = times.reduce((sum, [, dur]) => sum + dur, 0);
   const warning = confidence < 0.5 ? ": check the result" : "";
+  const kept = (fields.subject ?? DEFAULTS.subject) === "all" ? parts : 1;
   const figures = {
     Result: `${width} × ${height} px`,
     File: size(blob.size),
@@ -139,6 +140,7 @@ export function showFacts(image) {
     ...(confidence !== "" && {
       Confidence: `${Math.round(confidence * 100)} %${warning}`,
     }),
+    ...(parts > 1 && { Parts: `${parts}, ${kept === parts ? "all" : "the largest"} kept` }),
     "Total time": milliseconds(took),
     Request: id,
   };

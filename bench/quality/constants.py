@@ -1,7 +1,8 @@
 """`python -m bench.quality.constants [FOLDER ...]`: how sensitive the refined edges are.
 
-Changes one constant of pipeline/mask/refine.py after another, and prints the mean absolute error
-of alpha, relative to that of the chosen value, as a table: the mean over the sets.
+Changes one constant of pipeline/mask/local_colors.py and refine.py after another, and prints the
+mean absolute error of alpha, relative to that of the chosen value, as a table: the mean over the
+sets.
 """
 
 import sys
@@ -18,7 +19,7 @@ from bench.report import say, table
 from pipeline.image.box import Box
 from pipeline.image.decode import decode
 from pipeline.image.source_image import SourceImage
-from pipeline.mask import refine
+from pipeline.mask import local_colors, refine
 from pipeline.mask.components import Subject, select_subject
 from pipeline.mask.matte import Matte
 from tests.support.images import encoded
@@ -37,13 +38,16 @@ def main(folders: list[Path]) -> None:
     chosen = _errors(segmented)
     say(f"constants: mean absolute error by set {chosen}")
     rows = []
-    for name, value in list(vars(refine).items()):
+    constants = [
+        (module, *one) for module in (local_colors, refine) for one in vars(module).items()
+    ]
+    for module, name, value in constants:
         if not isinstance(value, float):
             continue
         row = [f"`{name}` = {value:.4g}"]
         for factor, shift in zip(_FACTORS, _SHIFTS, strict=True):
             changed = value + shift if name in _SHIFTED else value * factor
-            with patch.object(refine, name, changed):
+            with patch.object(module, name, changed):
                 change = float(np.mean(_errors(segmented) / chosen)) - 1
             row.append(f"{change:+.1%} ({changed:.3g})")
         say(" | ".join(row))
@@ -67,7 +71,7 @@ def _errors(segmented: list[list[Segmented]]) -> Array:
 
 
 def _error(image: SourceImage, model_image: Image.Image, subject: Subject, truth: Array) -> float:
-    colors = refine.fit_local_colors(subject.mask, model_image, image.size)
+    colors = local_colors.fit_local_colors(subject.mask, model_image, Box(0, 0, *image.size))
     alpha = Matte(subject.mask, image, colors).render(Box(0, 0, *image.size))
     return float(np.abs(alpha / 255 - truth).mean())
 

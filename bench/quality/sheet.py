@@ -15,7 +15,7 @@ _BACKDROP = (0, 200, 90)
 
 def row(sample: Sample, cutouts: Mapping[str, Image.Image]) -> Image.Image:
     """Draw the crops of an image, its true cutout and each method's, with their names."""
-    name, image, truth = sample
+    image, truth = sample.image, sample.truth
     true = image.copy()
     true.putalpha(Image.fromarray((truth * 255 + 0.5).astype(np.uint8)))
     compared = {"truth": true, **cutouts}
@@ -25,7 +25,7 @@ def row(sample: Sample, cutouts: Mapping[str, Image.Image]) -> Image.Image:
     top, left = (int(place) for place in np.unravel_index(spread.argmax(), spread.shape))
     left = max(0, min(left - side // 2, image.width - side))
     top = max(0, min(top - side // 2, image.height - side))
-    shown = {name: image.convert("RGBA"), **compared}
+    shown = {sample.name: image.convert("RGBA"), **compared}
     strip = Image.new("RGB", (_SHOWN * len(shown), _SHOWN + _LABEL), "white")
     draw = ImageDraw.Draw(strip)
     for place, (label, whole) in enumerate(shown.items()):

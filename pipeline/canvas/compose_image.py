@@ -98,7 +98,8 @@ def _compose(
     image: SourceImage, found: FoundSubject, plan: Plan, backdrop: Backdrop | None
 ) -> Canvas:
     """Return the canvas with the subject in its place."""
-    source, mask = image.scale.full_size, found.selection.mask
+    source = image.scale.full_size
+    mask = found.selection.whole_mask(source)
     layout = arrange(source, found.box, plan)
     size = layout.place.width, layout.place.height
     layer = frame_at(image, found.matte.render, layout.frame, size)

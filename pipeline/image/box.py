@@ -34,6 +34,19 @@ class Box:
             min(size[1], bottom + margin),
         )
 
+    def within(self, other: "Box") -> "Box":
+        """Return what both boxes share. Its sides are 0 if that is nothing."""
+        left, top, right, bottom = self.corners
+        other_left, other_top, other_right, other_bottom = other.corners
+        left, top = max(left, other_left), max(top, other_top)
+        return Box.between(
+            left, top, max(left, min(right, other_right)), max(top, min(bottom, other_bottom))
+        )
+
+    def relative_to(self, other: "Box") -> "Box":
+        """Return this box in pixels from the corner of another one."""
+        return Box(self.left - other.left, self.top - other.top, self.width, self.height)
+
     @staticmethod
     def around(corners: tuple[float, float, float, float]) -> "Box":
         """Return the least box that contains corners, which need not be whole."""

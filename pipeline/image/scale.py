@@ -50,5 +50,15 @@ def finer_divisor(frame: Box, size: Size, divisor: int) -> int | None:
     return finer if finer < divisor else None
 
 
+def divisor_of_part(part: Box, input_size: Size, divisor: int) -> int | None:
+    """Return 1, 2 or 4 if a JPEG must be decoded at less than `divisor` to look at a part of it.
+
+    It must if a side of `part`, in pixels of the source, would have fewer pixels than the model's
+    `input_size`. Return None if it need not be.
+    """
+    finer = _largest_divisor(min(part.width / input_size[0], part.height / input_size[1]))
+    return finer if finer < divisor else None
+
+
 def _largest_divisor(most: float) -> int:
     return next((divisor for divisor in _DIVISORS if divisor <= most), 1)

@@ -152,18 +152,21 @@ class SourceImage:
             region = self.to_srgb(region)
         return region if self.orientation is None else region.transpose(self.orientation)
 
-    def reduced(self, size: tuple[int, int], exact: bool = False) -> Image.Image:
-        """Return the whole image at `size` (width, height), in mode RGB, by LANCZOS.
+    def reduced(
+        self, size: tuple[int, int], exact: bool = False, part: Box | None = None
+    ) -> Image.Image:
+        """Return the image, or a part of the source, at `size` (width, height), by LANCZOS.
 
-        Rows are reduced first, then columns, as Pillow does. With `exact`, below 8 megapixels, the
-        samples are Pillow's. Otherwise a SIMD resizer computes them in a quarter of the time: one
-        sample in 500 differs, by 1. A JPEG that is kept in planes is reduced plane by plane.
+        The result is in mode RGB. Rows are reduced first, then columns, as Pillow does. With
+        `exact`, below 8 megapixels, the samples are Pillow's. Otherwise a SIMD resizer computes
+        them in a quarter of the time: one sample in 500 differs, by 1. A JPEG that is kept in
+        planes is reduced plane by plane.
         """
         if isinstance(self.stored, JpegPlanes):
-            return self._reduced_planes(self.stored, size)
-        return self._reduced(size, "RGB", exact)
+            return self._reduced_planes(self.stored, size, part)
+        return self._reduced(size, "RGB", part, exact)
 
-    def _reduced_planes(self, planes: JpegPlanes, size: Size) -> Image.Image:
+    def _reduced_planes(self, planes: JpegPlanes, size: Size, part: Box | None) -> Image.Image:
         """Reduce each plane, and convert the results to RGB.
 
         The color differences are the image at half its size.
@@ -171,7 +174,7 @@ class SourceImage:
         luma = replace(self, stored=planes.luma, to_srgb=None)
         half = replace(luma, reduction=Reduction.of(planes.size, 2, self.orientation))
         images = luma, replace(half, stored=planes.blue), replace(half, stored=planes.red)
-        reduced = [image._reduced(size, "L") for image in images]
+        reduced = [image._reduced(size, "L", part) for image in images]
         result = Image.new("RGB", size)
 
         def convert_strip(top: int, bottom: int) -> None:
@@ -182,14 +185,16 @@ class SourceImage:
         self.strips.for_each(convert_strip, size[1], size[0])
         return result
 
-    def _reduced(self, size: Size, mode: str, exact: bool = False) -> Image.Image:
-        width, height = self.size
-        left, upper, right, lower = self.scale.to_decoded(Box(0, 0, *self.scale.full_size))
-        exact = exact and width * height < _EXACT_PIXELS
-        narrow = Image.new(mode, (size[0], height))
+    def _reduced(self, size: Size, mode: str, part: Box | None, exact: bool = False) -> Image.Image:
+        corners = self.scale.to_decoded(part or Box(0, 0, *self.scale.full_size))
+        outer = Box.around(corners)
+        left, right = corners[0] - outer.left, corners[2] - outer.left
+        upper, lower = corners[1] - outer.top, corners[3] - outer.top
+        exact = exact and self.size[0] * self.size[1] < _EXACT_PIXELS
+        narrow = Image.new(mode, (size[0], outer.height))
 
         def reduce_strip(top: int, bottom: int) -> None:
-            region = self.rgb((0, top, width, bottom))
+            region = self.rgb(Box(outer.left, outer.top + top, outer.width, bottom - top).corners)
             if exact:
                 area = (left, 0, right, bottom - top)
                 strip = region.resize((size[0], bottom - top), Image.Resampling.LANCZOS, area)
@@ -200,7 +205,7 @@ class SourceImage:
             narrow.paste(strip, (0, top))
 
         # In an image narrower than `size`, a strip grows.
-        self.strips.for_each(reduce_strip, height, max(width, size[0]))
+        self.strips.for_each(reduce_strip, outer.height, max(outer.width, size[0]))
         return narrow.resize(size, Image.Resampling.LANCZOS, (0, upper, size[0], lower))
 
     def _stored_corners(self, corners: Corners) -> Corners:

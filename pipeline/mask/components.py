@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import NoSubjectFound
+from pipeline.image.box import Box
+from pipeline.mask.confidence import calibrate
 from pipeline.mask.connected import label, nearest_cells
 from pipeline.mask.segmenter import Prediction
 
@@ -33,11 +35,15 @@ class Subject:
     """The chosen subject.
 
     `mask` is uint8 (height, width) of the model's size, 0 outside the chosen parts. `confidence`
-    is 0 to 1, or None if the model does not report a peak.
+    is 0 to 1, or None if the model does not report a peak. `parts` is how many parts of at least
+    1 % of the largest one's area there are, also if they are not chosen, and `extent` is the box
+    around all of them, in cells.
     """
 
     mask: NDArray[np.uint8]
     confidence: float | None
+    parts: int
+    extent: Box
 
 
 def select_subject(
@@ -51,9 +57,9 @@ def select_subject(
     `model_image` is the model's input, uint8 (height, width, 3). `visible` is the source's own
     alpha at that size, uint8 (height, width), or None if it is opaque.
 
-    The confidence is the mean probability of the kept components' cells, before normalization:
-    confidence = mean(mask / 255) · peak. It is near 1 for a clear subject, and under 0.1 where the
-    normalization made a subject of next to nothing.
+    The confidence is calibrated (`confidence.py`) from the mean probability of the kept components'
+    cells, before normalization: certainty = mean(mask / 255) · peak. It is near 1 for a clear
+    subject, and near 0 where the normalization made a subject of next to nothing.
 
     Raises NoSubjectFound for an image of one color, for noise, and if nothing salient is visible.
     Other faint subjects (gradients, textures) are returned with a low confidence: among 600 test
@@ -70,18 +76,23 @@ def select_subject(
         raise NoSubjectFound
     labels, count = label(salient * 2.0 >= salient.max())
     areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    if parts == "all":
-        kept = areas >= MIN_PART_SHARE * areas.max()
-    else:
-        kept = np.arange(count) == areas.argmax()
+    large = areas >= MIN_PART_SHARE * areas.max()
+    kept = large if parts == "all" else np.arange(count) == areas.argmax()
     core = np.concatenate(([False], kept))[labels]
     near_kept, near_dropped = _assign_cells(mask, labels, kept)
     # With `all`, a region too faint to contain a component (no cell reaches half the peak) stays.
     chosen = np.where(near_kept if parts == "largest" else ~near_dropped, mask, np.uint8(0))
     confidence = None
     if prediction.peak is not None:
-        confidence = float(mask[core].mean()) / 255 * prediction.peak
-    return Subject(chosen, confidence)
+        confidence = calibrate(float(mask[core].mean()) / 255 * prediction.peak)
+    extent = _box_of(np.concatenate(([False], large))[labels])
+    return Subject(chosen, confidence, int(large.sum()), extent)
+
+
+def _box_of(cells: NDArray[np.bool_]) -> Box:
+    """Return the box of cells, of which there is at least one."""
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    return Box.between(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def _is_featureless(model_image: NDArray[np.uint8]) -> bool:

@@ -9,7 +9,8 @@ from PIL import Image, ImageChops
 from pipeline.errors import NoSubjectFound
 from pipeline.image.box import Box
 from pipeline.image.source_image import SourceImage
-from pipeline.mask.refine import SURE_BACKGROUND, LocalColorModel, refine_edge
+from pipeline.mask.local_colors import LocalColorModel
+from pipeline.mask.refine import SURE_BACKGROUND, refine_edge
 from pipeline.mask.upsample import Upsampler
 
 # An alpha below this (4 %) is invisible on any background, so the subject's box ends there.
@@ -28,26 +29,28 @@ class Matte:
         image: SourceImage,
         local_colors: LocalColorModel | None = None,
         region: Box | None = None,
+        window: Box | None = None,
     ) -> None:
         """Upsample `mask`, uint8 (height, width), and refine its edge if `local_colors` are given.
 
-        Alpha is 0 outside `region`, a part of the image.
+        The mask shows `window`, a part of the image, or the whole image. Alpha is 0 outside of it,
+        and outside `region`.
 
         Raises NoSubjectFound if the mask is empty.
         """
         if not mask.any():
             raise NoSubjectFound
         self._image = image
-        self._upsampler = Upsampler(mask, image.size, exact=local_colors is None)
+        window = window or Box(0, 0, *image.size)
+        self._upsampler = Upsampler(mask, window, exact=local_colors is None)
         self._local_colors = local_colors
         self._region = region
         if self._upsampler.peak <= SURE_BACKGROUND:
             self._local_colors = None  # a trace, in an image much smaller than the mask
-        width, height = image.size
         rows, columns = mask.shape
         self._steps = (
-            max(1, round(_SEARCH_CELLS * width / columns)),
-            max(1, round(_SEARCH_CELLS * height / rows)),
+            max(1, round(_SEARCH_CELLS * window.width / columns)),
+            max(1, round(_SEARCH_CELLS * window.height / rows)),
         )
 
     def render(self, box: Box, colors: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:

@@ -50,6 +50,20 @@ def test_an_upload_gets_the_services_cutout(open_page: Open, service: Server) ->
     assert steps == UPLOAD_STEPS
 
 
+def test_several_parts_are_counted(open_page: Open, service: Server) -> None:
+    cup = Image.open(io.BytesIO(service.upload(COFFEE.read_bytes(), max_side="200").content))
+    pair = Image.new("RGB", (900, 600), (180, 185, 190))
+    for left in (120, 580):
+        pair.paste(cup, (left, 200), cup)
+    visit = open_page()
+    visit.choose(encoded(pair))
+    visit.settle()
+    facts = visit.page.locator("#facts")
+    expect(facts).to_contain_text("2, the largest kept")
+    visit.redone(lambda: visit.page.get_by_label("All", exact=True).check())
+    expect(facts).to_contain_text("2, all kept")
+
+
 def test_the_cutout_lies_over_the_original(open_page: Open, service: Server) -> None:
     """The box and the cutout are where the response says."""
     headers = service.upload(COFFEE.read_bytes()).headers
@@ -80,6 +94,7 @@ def test_the_cutout_lies_over_the_original(open_page: Open, service: Server) -> 
     # A smaller response shows in the same place.
     visit.redone(lambda: page.fill("#max-side", "100"))
     assert max(size(visit.download()[1])) == 100
+    box["y"] += box_of(page, "#frame")["y"] - frame["y"]  # the field was scrolled into view
     assert box_of(page, "#result") == pytest.approx(box, abs=1)
 
 

@@ -30,6 +30,7 @@ def test_every_option_is_sent(open_page: Open, service: Server, photo: bytes) ->
         ),
         (lambda: page.get_by_label("WebP").check(), {"format": "webp"}),
         (lambda: page.get_by_label("JPEG").check(), {"format": "jpeg"}),
+        (lambda: page.get_by_label("Twice").check(), {"passes": "2"}),
         (lambda: page.get_by_label("Longest side").fill("150"), {"max_side": "150"}),
         (lambda: page.get_by_label("Off").check(), {"crop": "false"}),
         (lambda: page.get_by_label("Mask").check(), {"output": "mask"}),

@@ -249,7 +249,7 @@ def removebg(services: Services) -> None:
 
 def model(services: Services) -> None:
     """A model of rembg gives the same mask, without a confidence."""
-    fields = {"subject": "all", "crop": "false", "output": "mask"}
+    fields = {"subject": "all", "crop": "false", "output": "mask", "passes": "1"}
     with serve(BGR_MODEL="rembg:u2netp", U2NET_HOME=str(services.rembg_home)) as other:
         theirs, ours = (
             server.upload(SAMPLE.read_bytes(), **fields) for server in (other, services.default)

@@ -93,6 +93,7 @@ def test_every_option_has_its_range_and_default(document: dict[str, Any]) -> Non
         "margin": {"type": "integer", "minimum": 0, "maximum": 500, "default": 0},
         "output": {"enum": ["cutout", "mask"], "type": "string", "default": "cutout"},
         "edges": {"enum": ["refined", "raw"], "type": "string", "default": "refined"},
+        "passes": {"enum": ["auto", 1, 2], "default": "auto"},
         "max_side": {"anyOf": [side, {"type": "null"}], "default": None},
         "format": {"enum": ["png", "webp", "jpeg"], "type": "string", "default": "png"},
         "background": {"anyOf": [color, {"type": "null"}], "default": None},

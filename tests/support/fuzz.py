@@ -202,6 +202,7 @@ def _through_all(data: bytes, seed: int, segmenters: list[Segmenter], heif: Heif
         margin=random.choice((0, 7, 500)),
         output=random.choice(("cutout", "cutout", "mask")),
         edges=random.choice(("refined", "refined", "raw")),
+        passes=random.choice(("auto", "auto", 1, 2)),
         max_side=random.choice((None, None, 64, 500)),
         format=random.choice(("png", "webp", "jpeg")),
         background=random.choice((None, None, "#fff", "#12345678")),

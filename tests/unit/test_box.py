@@ -57,3 +57,20 @@ def test_a_grown_box_contains_the_box_and_stays_inside_the_image(
         min(margin, width - right),
         min(margin, height - bottom),
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"),
+    [
+        (Box(0, 0, 100, 100), Box(3, 5, 10, 20)),
+        (Box(5, 0, 4, 100), Box(5, 5, 4, 20)),
+        (Box(5, 7, 100, 100), Box(5, 7, 8, 18)),
+        (Box(50, 7, 10, 10), Box(50, 7, 0, 10)),
+    ],
+)
+def test_what_two_boxes_share(other: Box, shared: Box) -> None:
+    assert Box(3, 5, 10, 20).within(other) == shared
+    assert shared.relative_to(other).corners[:2] == (
+        shared.left - other.left,
+        shared.top - other.top,
+    )

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import NoSubjectFound
+from pipeline.image.box import Box
 from pipeline.mask.components import select_subject
+from pipeline.mask.confidence import calibrate
 from pipeline.mask.segmenter import Prediction
 from pipeline.mask.u2netp import U2netpSegmenter
 from tests.support.images import FEATURELESS
@@ -61,6 +63,18 @@ def test_all_drops_specks_under_one_percent() -> None:
     assert kept[10, :15].all()
 
 
+def test_parts_of_one_percent_count_whether_they_are_kept_or_not() -> None:
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:12, 3:13] = 255  # 100 cells
+    mask[15, 20] = 255  # 1 %
+    for parts in ("largest", "all"):
+        subject = select_subject(Prediction(mask, 1.0), model_image(mask), None, parts)
+        assert (subject.parts, subject.extent) == (2, Box.between(3, 2, 21, 16))
+    mask[1:13, 2:14] = 255  # 144 cells
+    speckled = select_subject(Prediction(mask, 1.0), model_image(mask), None, "all")
+    assert (speckled.parts, speckled.extent) == (1, Box.between(2, 1, 14, 13))
+
+
 def test_diagonal_neighbors_are_connected() -> None:
     mask = grid("#...", ".#..", "..#.", "...#")
     assert chosen(mask) == mask.tolist()
@@ -87,10 +101,10 @@ def test_a_part_that_the_source_hides_is_not_the_subject() -> None:
         chosen(mask, visible=np.zeros_like(mask))
 
 
-def test_the_confidence_is_the_mean_probability_before_normalization() -> None:
+def test_the_confidence_is_calibrated_from_the_mean_probability_before_normalization() -> None:
     mask = grid("####", "++..")
     subject = select_subject(Prediction(mask, 0.5), model_image(mask), None, "largest")
-    assert subject.confidence == pytest.approx((4 * 255 + 2 * 140) / 6 / 255 * 0.5)
+    assert subject.confidence == pytest.approx(calibrate((4 * 255 + 2 * 140) / 6 / 255 * 0.5))
 
 
 def test_without_a_peak_there_is_no_confidence() -> None:
@@ -125,4 +139,4 @@ def test_noise_over_a_subject_does_not_hide_it(
     prediction = segmenter.predict(Image.fromarray(noisy))
     confidence = select_subject(prediction, noisy, None, "largest").confidence
     assert confidence is not None
-    assert confidence > 0.8
+    assert confidence > calibrate(0.8)

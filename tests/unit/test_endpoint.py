@@ -17,7 +17,7 @@ from serving.runtime import Runtime
 from tests.support.link_mutations import KEY, signed_query
 from tests.unit.asgi import Connection, post
 
-CUTOUT = Cutout(b"PNG", "image/png", 3, 4, Box(1, 2, 3, 4), 0.5, source_pixels=12)
+CUTOUT = Cutout(b"PNG", "image/png", 3, 4, Box(1, 2, 3, 4), 0.5, parts=1, source_pixels=12)
 FIELDS = {"image_url": "http://a.com/x.jpg", "margin": "5", "crop": "false"}
 
 

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import NoSubjectFound
-from pipeline.image.box import Box
+from pipeline.image.box import Box, Size
 from pipeline.image.source_image import SourceImage
+from pipeline.mask.local_colors import fit_local_colors
 from pipeline.mask.matte import VISIBLE_ALPHA, Matte
-from pipeline.mask.refine import fit_local_colors
 
 
 def blob(rows: slice, columns: slice) -> NDArray[np.uint8]:
@@ -20,6 +20,10 @@ def blob(rows: slice, columns: slice) -> NDArray[np.uint8]:
 
 MASK = blob(slice(100, 180), slice(40, 300))
 MASK[90:100, 60:200] = 90
+
+
+def whole(size: Size) -> Box:
+    return Box(0, 0, *size)
 
 
 def image_of(size: tuple[int, int], alpha: Image.Image | None = None) -> SourceImage:
@@ -40,22 +44,22 @@ def box_of(alpha: NDArray[np.uint8], threshold: int) -> tuple[int, int, int, int
 def test_the_box_is_that_of_the_whole_alpha(size: tuple[int, int], is_refined: bool) -> None:
     image = image_of(size)
     small = image.reduced((320, 320))
-    matte = Matte(MASK, image, fit_local_colors(MASK, small, size) if is_refined else None)
-    whole = matte.render(Box(0, 0, *size))
+    matte = Matte(MASK, image, fit_local_colors(MASK, small, whole(size)) if is_refined else None)
+    alpha = matte.render(Box(0, 0, *size))
     found = np.array(matte.find_subject().corners)
-    expected = np.array(box_of(whole, min(VISIBLE_ALPHA, int(whole.max()))))
+    expected = np.array(box_of(alpha, min(VISIBLE_ALPHA, int(alpha.max()))))
     # At a seam of the search, a value may be rounded differently.
     assert np.abs(found - expected).max() <= (1 if is_refined else 0)
 
 
 def test_regions_fit_together() -> None:
     image = image_of((900, 700))
-    colors = fit_local_colors(MASK, image.reduced((320, 320)), image.size)
+    colors = fit_local_colors(MASK, image.reduced((320, 320)), whole(image.size))
     matte = Matte(MASK, image, colors)
-    whole = matte.render(Box(0, 0, 900, 700)).astype(int)
+    alpha = matte.render(Box(0, 0, 900, 700)).astype(int)
     for box in (Box(0, 0, 450, 350), Box(301, 197, 280, 311), Box(899, 699, 1, 1)):
         left, top, right, bottom = box.corners
-        assert np.abs(matte.render(box) - whole[top:bottom, left:right]).max() <= 1
+        assert np.abs(matte.render(box) - alpha[top:bottom, left:right]).max() <= 1
 
 
 def test_the_sources_own_alpha_is_multiplied_in_and_bounds_the_subject() -> None:
@@ -84,7 +88,7 @@ def test_a_subject_that_cannot_be_seen_is_not_found() -> None:
 def test_colors_are_cleaned_only_if_the_source_is_opaque() -> None:
     for own, is_cleaned in ((None, True), (Image.new("L", (640, 640), 200), False)):
         image = image_of((640, 640), own)
-        local = fit_local_colors(MASK, image.reduced((320, 320)), image.size)
+        local = fit_local_colors(MASK, image.reduced((320, 320)), whole(image.size))
         colors = np.array(image.rgb())
         before = colors.copy()
         alpha = Matte(MASK, image, local).render(Box(0, 0, 640, 640), colors)
@@ -109,3 +113,19 @@ def test_nothing_outside_a_region_remains(region: Box) -> None:
         left, top, right, bottom = box.corners
         assert np.array_equal(matte.render(box), expected[top:bottom, left:right])
     assert matte.find_subject() == region
+
+
+def test_a_window_is_refined_in_its_place() -> None:
+    """The alpha of a window is that of its crop, and nothing is around it."""
+    image, window = image_of((900, 700)), Box(101, 53, 640, 600)
+    crop = SourceImage(image.rgb(window.corners))
+    small = crop.reduced((320, 320))
+    alone = Matte(MASK, crop, fit_local_colors(MASK, small, whole(crop.size)))
+    matte = Matte(MASK, image, fit_local_colors(MASK, small, window), None, window)
+    expected = np.zeros((700, 900), int)
+    expected[53:653, 101:741] = alone.render(whole(crop.size))
+    for box in (whole(image.size), Box(0, 0, 300, 400), Box(300, 200, 100, 500)):
+        left, top, right, bottom = box.corners
+        assert np.abs(matte.render(box) - expected[top:bottom, left:right]).max() <= 1
+    found = alone.find_subject()
+    assert matte.find_subject() == Box(found.left + 101, found.top + 53, found.width, found.height)

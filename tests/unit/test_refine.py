@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
-from pipeline.mask.refine import (
-    SURE_BACKGROUND,
-    SURE_FOREGROUND,
-    LocalColorModel,
-    _box_mean,
-    fit_local_colors,
-    refine_edge,
-)
+from pipeline.image.box import Box
+from pipeline.mask.local_colors import LocalColorModel, fit_local_colors
+from pipeline.mask.refine import SURE_BACKGROUND, SURE_FOREGROUND, refine_edge
 
 SIZE = 800
 RED, BLUE = np.array([200, 40, 30]), np.array([20, 60, 220])
@@ -53,7 +47,9 @@ def upsampled(mask: Alpha) -> Alpha:
 
 
 def local_colors(mask: Alpha, image: Image.Image) -> LocalColorModel:
-    return fit_local_colors(mask, image.resize((320, 320), Image.Resampling.LANCZOS), image.size)
+    return fit_local_colors(
+        mask, image.resize((320, 320), Image.Resampling.LANCZOS), Box(0, 0, *image.size)
+    )
 
 
 def refined(mask: Alpha, image: Image.Image) -> Alpha:
@@ -146,9 +142,22 @@ def test_a_subject_without_a_sure_cell_keeps_its_mask() -> None:
     assert np.abs(alpha.astype(int) - raw)[unsure].max() <= 1
 
 
-@pytest.mark.parametrize("reach", range(1, 9))
-def test_a_box_mean_is_scipys_uniform_filter(reach: int) -> None:
-    values = np.random.default_rng(reach).random((3, 40, 31), np.float32)
-    window = 2 * reach + 1
-    expected = ndimage.uniform_filter(values, (1, window, window))
-    assert np.abs(_box_mean(values, reach) - expected).max() < 1e-6
+@pytest.mark.parametrize(("pixels", "moves"), [(900, True), (320, False)])
+def test_colors_move_the_edge_less_where_a_cell_is_small(pixels: int, moves: bool) -> None:
+    """The mask's edge is two cells beside the true one, where it was sure."""
+    image = Image.new("RGB", (pixels, pixels), tuple(BLUE))
+    image.paste(tuple(RED), (0, 0, pixels // 2, pixels))
+    ramp = np.clip((165 - np.arange(320)) * 32, 0, 255).astype(np.uint8)
+    mask = np.repeat(ramp[np.newaxis], 320, axis=0)
+    alpha = np.array(Image.fromarray(mask).resize(image.size, Image.Resampling.LANCZOS))
+    raw = alpha.copy()
+    refine_edge(alpha, np.array(image), (0, 0), local_colors(mask, image), clean=False)
+    clear = np.abs(raw - 127.5) > 8
+    same_side = ((alpha >= 128) == (raw >= 128))[clear].all()
+    assert same_side != moves
+
+
+def test_where_colors_do_not_decide_the_edge_stays_where_it_is() -> None:
+    mask = model_mask(slanted(8))
+    alpha, raw = refined(mask, Image.new("RGB", (SIZE, SIZE), tuple(RED))), upsampled(mask)
+    assert np.array_equal(alpha >= 128, raw >= 128)

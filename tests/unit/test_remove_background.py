@@ -14,12 +14,16 @@ from pipeline.engine import Slot
 from pipeline.errors import DeadlineExceeded, FormatUnsupported, NoSubjectFound, OutOfMemory
 from pipeline.image.decode import decode
 from pipeline.mask.components import select_subject
+from pipeline.mask.confidence import calibrate
 from pipeline.mask.segmenter import Prediction
 from pipeline.mask.u2netp import U2netpSegmenter
 from pipeline.options import Options
 from pipeline.remove_background import Cutout, remove_background
 from pipeline.request_timer import RequestTimer
 from tests.support.images import MAX_PIXELS, encoded, reference_images, rembg_mask
+
+# The options that promise rembg's mask.
+REMBGS = {"subject": "all", "crop": False, "output": "mask", "edges": "raw", "passes": 1}
 
 
 def run(data: bytes, segmenter: Any, **options: Any) -> Cutout:
@@ -148,7 +152,7 @@ def test_the_confidence_is_none_if_the_model_reports_no_peak(photo: bytes) -> No
     segmenter = Silent()
     assert run(photo, segmenter).confidence is None
     segmenter.peak = 0.5
-    assert run(photo, segmenter).confidence == 0.5
+    assert run(photo, segmenter).confidence == calibrate(0.5)
 
 
 class Counting:
@@ -213,9 +217,7 @@ def test_all_parts_uncropped_are_rembgs_mask(
     """The two differ by at most 1/255, except within LANCZOS's reach of the cells that we drop."""
     for file in reference_images(data / "reference")[::step]:
         theirs = rembg_mask(rembg_session, Image.open(file))
-        ours = pixels(
-            run(file.read_bytes(), segmenter, subject="all", crop=False, output="mask", edges="raw")
-        ).astype(int)
+        ours = pixels(run(file.read_bytes(), segmenter, **REMBGS)).astype(int)
         assert ours.shape == theirs.shape
         model_image = (
             decode(file.read_bytes(), MAX_PIXELS).rgb().resize((320, 320), Image.Resampling.LANCZOS)

@@ -26,6 +26,7 @@ CUTOUT: dict[str, Any] = {
     "height": 40,
     "subject": Box(1, 2, 25, 35),
     "confidence": 0.98765,
+    "parts": 2,
     "source_pixels": 5_000,
 }
 
@@ -42,6 +43,7 @@ def test_a_cutout_has_its_dimensions_and_durations_in_headers() -> None:
         "x-foreground-width": "25",
         "x-foreground-height": "35",
         "x-subject-confidence": "0.9877",
+        "x-subject-parts": "2",
         "server-timing": "decode;dur=12.3, segment;dur=100.0",
     }.items() <= dict(response.headers).items()
 

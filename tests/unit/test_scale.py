@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.image.box import Box
-from pipeline.image.scale import finer_divisor, first_divisor, response_size
+from pipeline.image.scale import (
+    divisor_of_part,
+    finer_divisor,
+    first_divisor,
+    response_size,
+)
 
 SIDE = st.integers(1, 65_535)
 
@@ -84,3 +89,20 @@ def test_the_whole_image_never_needs_a_finer_decoding(
     frame = Box(0, 0, width, height)
     divisor = first_divisor((width, height), max_side, (320, 320))
     assert finer_divisor(frame, response_size(frame, max_side), divisor) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "divisor", "finer"),
+    [
+        ((320, 1000), 1, None),
+        ((320, 1000), 2, 1),
+        ((640, 1000), 2, None),
+        ((639, 1000), 2, 1),
+        ((640, 1000), 8, 2),
+        ((100, 100), 4, 1),
+    ],
+)
+def test_a_part_has_as_many_pixels_as_the_models_input(
+    part: tuple[int, int], divisor: int, finer: int | None
+) -> None:
+    assert divisor_of_part(Box(9, 9, *part), (320, 320), divisor) == finer

@@ -20,7 +20,7 @@ from pipeline.request_timer import RequestTimer
 from serving.runtime import Runtime
 from tests.unit.asgi import Connection, post
 
-CUTOUT = Cutout(b"PNG", "image/png", 3, 4, Box(1, 2, 3, 4), 0.5, source_pixels=12)
+CUTOUT = Cutout(b"PNG", "image/png", 3, 4, Box(1, 2, 3, 4), 0.5, parts=1, source_pixels=12)
 HEAD = b"--b\r\nContent-Disposition: form-data; "
 FORM = HEAD + b'name="margin"\r\n\r\n5\r\n'
 FORM += HEAD + b'name="image"; filename="a"\r\n\r\nan image\r\n--b--\r\n'

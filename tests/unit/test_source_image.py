@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.image.box import Box
 from pipeline.image.decode import decode
 from pipeline.image.source_image import ORIENTATIONS, SourceImage
 from pipeline.image.strips import Strips
@@ -84,3 +85,17 @@ def test_a_region_is_a_crop_of_the_upright_image(orientation: Image.Transpose | 
     corner = (0, 29, 1, 30) if upright.height == 30 else (29, 0, 30, 1)
     for corners in ((0, 0, *upright.size), (3, 5, 20, 11), corner):
         assert image.rgb(corners).tobytes() == upright.crop(corners).tobytes()
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("orientation", [None, *ORIENTATIONS.values()])
+def test_a_part_is_reduced_like_a_crop(
+    orientation: Image.Transpose | None, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.image.strips._STRIP_PIXELS", 5000)
+    image = SourceImage(Image.fromarray(NOISE[..., :3].copy()), orientation=orientation)
+    left, top, right, bottom = REGION
+    crop = SourceImage(image.rgb(REGION))
+    part = image.reduced((32, 32), exact, Box.between(left, top, right, bottom))
+    difference = np.asarray(part).astype(int) - np.asarray(crop.reduced((32, 32), exact))
+    assert np.abs(difference).max() <= 1

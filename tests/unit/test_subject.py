@@ -9,8 +9,9 @@ from PIL import Image
 from pipeline.errors import NoSubjectFound
 from pipeline.image.box import Box
 from pipeline.image.source_image import Reduction, SourceImage
+from pipeline.mask.confidence import calibrate
 from pipeline.mask.segmenter import Prediction
-from pipeline.mask.subject import FoundSubject, locate, select
+from pipeline.mask.subject import FoundSubject, Look, locate, select
 
 SIZE = (640, 640)
 
@@ -26,10 +27,13 @@ def gradient(alpha: Image.Image | None = None) -> SourceImage:
     return SourceImage(Image.merge("RGB", (ramp, ramp.rotate(90), ramp)), alpha)
 
 
+def look_at(image: SourceImage) -> Look:
+    return Look(Box(0, 0, *SIZE), image.reduced((320, 320)), Prediction(MASK, 0.9))
+
+
 def find(image: SourceImage | None = None, parts: str = "all", **of: Any) -> FoundSubject:
     image = image or gradient()
-    small = image.reduced((320, 320))
-    selection = select(image, small, Prediction(MASK, 0.9), parts, **of)  # type: ignore[arg-type]
+    selection = select(image, look_at(image), parts, **of)  # type: ignore[arg-type]
     return locate(selection, image, of.get("region"))
 
 
@@ -39,9 +43,9 @@ def test_parts_and_edges_are_those_asked_for() -> None:
     assert both.box.corners[2] == pytest.approx(520, abs=6)
     largest = find(parts="largest", edges="raw")
     assert largest.box.corners[2] == pytest.approx(240, abs=6)
-    assert not largest.selection.mask[:, 150:].any()
-    assert both.selection.confidence is not None
-    assert 0.8 < both.selection.confidence <= 0.9
+    assert not largest.selection.subject.mask[:, 150:].any()
+    assert both.selection.subject.confidence is not None
+    assert both.selection.subject.confidence == pytest.approx(calibrate(0.9))
 
 
 def test_only_what_is_in_a_region_is_found() -> None:
@@ -50,7 +54,7 @@ def test_only_what_is_in_a_region_is_found() -> None:
     left, top, right, bottom = found.box.corners
     assert np.abs(np.array([left, top, right, bottom]) - (400, 300, 520, 400)).max() <= 6
     assert bottom == 400
-    assert not found.selection.mask[:, :180].any()
+    assert not found.selection.subject.mask[:, :180].any()
     assert found.matte.render(Box(450, 390, 1, 20))[:, 0].tolist() == [255] * 10 + [0] * 10
 
 
@@ -73,8 +77,7 @@ def test_the_images_own_alpha_hides_a_subject() -> None:
 
 def test_a_selection_is_found_again_in_the_same_image_decoded_smaller() -> None:
     image = gradient()
-    small = image.reduced((320, 320))
-    selection = select(image, small, Prediction(MASK, 0.9), "all")
+    selection = select(image, look_at(image), "all")
     reduction = Reduction(2, SIZE)
     halved = SourceImage(image.reduced((320, 320)), reduction=reduction)
     difference = np.subtract(

@@ -41,7 +41,7 @@ def by_pillow(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.int_
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_region_is_a_crop_of_the_whole(size: tuple[int, int], exact: bool) -> None:
     whole = by_pillow(MASK, size)
-    upsampler = Upsampler(MASK, size, exact)
+    upsampler = Upsampler(MASK, Box(0, 0, *size), exact)
     width, height = size
     for left, top, right, bottom in (
         (0, 0, width, height),
@@ -57,7 +57,7 @@ def test_a_region_is_a_crop_of_the_whole(size: tuple[int, int], exact: bool) -> 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_nothing_is_above_0_outside_the_touched_region(size: tuple[int, int]) -> None:
-    upsampler = Upsampler(MASK, size, exact=True)
+    upsampler = Upsampler(MASK, Box(0, 0, *size), exact=True)
     whole = upsampler.region(Box(0, 0, *size))
     left, top, right, bottom = upsampler.touched.corners
     assert whole[top:bottom, left:right].any()
@@ -68,8 +68,26 @@ def test_nothing_is_above_0_outside_the_touched_region(size: tuple[int, int]) ->
 def test_a_subject_smaller_than_a_pixel_is_one_pixel() -> None:
     mask = np.zeros((320, 320), np.uint8)
     mask[310, 5] = 255
-    upsampler = Upsampler(mask, (6, 6), exact=True)
+    upsampler = Upsampler(mask, Box(0, 0, 6, 6), exact=True)
     assert upsampler.peak == 255
     alpha = upsampler.region(Box(0, 0, 6, 6))
     assert alpha[5, 0] == 255
     assert alpha.sum() == 255
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_window_is_upsampled_in_its_place(exact: bool) -> None:
+    window = Box(50, 70, 400, 500)
+    alone = Upsampler(MASK, Box(0, 0, 400, 500), exact)
+    upsampler = Upsampler(MASK, window, exact)
+    expected = np.zeros((700, 600), np.uint8)
+    expected[70:570, 50:450] = alone.region(Box(0, 0, 400, 500))
+    assert np.array_equal(upsampler.region(Box(0, 0, 600, 700)), expected)
+    for box in (Box(0, 0, 120, 300), Box(100, 200, 30, 40), Box(440, 560, 60, 60)):
+        left, top, right, bottom = box.corners
+        difference = upsampler.region(box).astype(int) - expected[top:bottom, left:right]
+        assert np.abs(difference).max() <= 1
+    assert not upsampler.region(Box(0, 600, 600, 50)).any()
+    assert upsampler.touched == Box(
+        alone.touched.left + 50, alone.touched.top + 70, alone.touched.width, alone.touched.height
+    )

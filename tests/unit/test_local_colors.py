@@ -1,0 +1,38 @@
+"""The sure colors of a mask, and the means that they are."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from pipeline.image.box import Box
+from pipeline.mask.local_colors import _box_mean, fit_local_colors
+
+WINDOW = Box(10, 20, 640, 960)
+
+
+def test_the_colors_beside_an_edge_are_those_of_its_sides() -> None:
+    image = Image.new("RGB", (320, 320), (0, 0, 255))
+    image.paste((255, 0, 0), (0, 0, 160, 320))
+    mask = np.zeros((320, 320), np.uint8)
+    mask[:, :160] = 255
+    colors = fit_local_colors(mask, image, WINDOW)
+    assert colors.pixels_per_cell == pytest.approx(6)
+    foreground, background = colors.fields[:3, 80, 80], colors.fields[3:6, 80, 80]
+    assert foreground == pytest.approx([1, 0, 0], abs=0.01)
+    assert background == pytest.approx([0, 0, 1], abs=0.01)
+    weight, known = colors.fields[6:, 80, 80]
+    assert weight < 0.1
+    assert known == 1
+    assert colors.fields[7, 80, 20] == 0  # no background is near
+    middle = np.array([0])
+    at_the_edge = colors.at((WINDOW.left + 320, WINDOW.top + 480), np.array([1]), middle)
+    assert at_the_edge[:3, 0] == pytest.approx([1, 0, 0], abs=0.01)
+
+
+@pytest.mark.parametrize("reach", range(1, 9))
+def test_a_box_mean_is_scipys_uniform_filter(reach: int) -> None:
+    values = np.random.default_rng(reach).random((3, 40, 31), np.float32)
+    window = 2 * reach + 1
+    expected = ndimage.uniform_filter(values, (1, window, window))
+    assert np.abs(_box_mean(values, reach) - expected).max() < 1e-6
