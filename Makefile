@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --progre
 export BENTOML_DO_NOT_TRACK = True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-slow test-latest check fuzz bench quality scale soak bento image image-test sbom audit lock clean
+.PHONY: help setup serve batch test test-slow test-latest check fuzz bench quality scale soak bento image image-test sbom audit lock clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ setup: $(VENV)/setup.done  ## Create .venv, install what serving needs, prepare 
 
 serve: setup  ## Serve on port 8000 (or PORT=9000; HOST=127.0.0.1 for this machine only)
 	@exec $(BIN)/bentoml serve --host $(HOST) --port $(PORT)
+
+batch: setup  ## Process a folder (IN=photos OUT=cutouts; BATCH="--format webp --report page.html" for options)
+	@$(BIN)/python -m batch $(BATCH) "$(or $(IN),$(error IN names the folder with the images))" "$(or $(OUT),$(error OUT names the folder for the cutouts))"
 
 # Contract tests come last and alone: they measure a service that needs all processors.
 test: $(VENV)/dev.done setup  ## Run the tests (at most 10 minutes)
@@ -41,7 +44,7 @@ test-latest:  ## Run the tests with the newest versions that pyproject.toml allo
 
 check: $(VENV)/dev.done  ## Run ruff, mypy --strict and deptry (every imported package is declared)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/deptry . --ignore DEP004 && $(BIN)/deptry compat pipeline serving --ignore DEP002
+	@$(BIN)/deptry . --ignore DEP004 && $(BIN)/deptry batch compat pipeline serving --ignore DEP002
 
 fuzz: $(VENV)/dev.done setup  ## Decode mutated images (10 minutes; FUZZ="--minutes 60 --seed 7")
 	@$(BIN)/python -m tests.support.fuzz $(FUZZ)

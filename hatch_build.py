@@ -1,7 +1,7 @@
 """Build hook: puts the service into the wheel as one package, `background_remover`.
 
-In the checkout, BentoML serves `service.py` with `compat`, `pipeline` and `serving` as top-level
-packages. Installed, such names would clash with those of others, so the hook moves them under
+In the checkout, `batch`, `compat`, `pipeline` and `serving` are top-level packages beside
+`service.py`. Installed, such names would clash with those of others, so the hook moves them under
 `background_remover` and rewrites the imports between them: `from pipeline.errors import …` becomes
 `from background_remover.pipeline.errors import …`. Nothing else is changed.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NAMESPACE = "background_remover"
-PACKAGES = ("compat", "pipeline", "serving")
+PACKAGES = ("batch", "compat", "pipeline", "serving")
 # serving/project.py reads pyproject.toml, serving/static.py serves web/.
 FILES = ("service.py", "pyproject.toml")
 FOLDERS = (*PACKAGES, "web")

@@ -3,6 +3,7 @@
     python -m bench               the service beside rembg's server, one section after another
       single.py                   start, installed, latency, memory: one request at a time
       many.py                     load, urls, growth, limit: many requests
+      batch.py                    batch: a folder of images, beside `rembg p`
       floor.py                    decode, one model run and encode, and nothing else
     python -m bench.quality       cutouts against true mattes, beside rembg's
       quality/methods.py          the mattes, and what is compared: the pipeline, and rembg's modes

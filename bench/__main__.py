@@ -7,7 +7,7 @@ import argparse
 import re
 from collections.abc import Callable
 
-from bench import many, single
+from bench import batch, many, single
 from bench import report as out
 from bench.images import MADE_FROM
 from bench.plots import plot_bench
@@ -23,6 +23,7 @@ SECTIONS: dict[str, tuple[Section, Callable[[Stage, Samples], None]]] = {
     "urls": (many.URLS, many.measure_urls),
     "growth": (many.GROWTH, many.measure_growth),
     "limit": (many.LIMIT, many.measure_limit),
+    "batch": (batch.FOLDER, batch.measure_folder),
 }
 
 _SERVICE = ("bentoml", "isal", "numpy", "onnxruntime", "pillow")

@@ -1,7 +1,7 @@
 """Lock the dependencies of pyproject.toml: hashes, every platform, no index addresses.
 
 There is one file per purpose: uv (which installs the others), serve (the image), setup, rembg,
-heif, dev, and peer.
+heif, stores, dev, and peer.
 """
 
 import subprocess
@@ -12,9 +12,10 @@ HERE = Path(__file__).parent
 
 # The file with most packages comes first. It constrains the others, so that all versions agree.
 EXTRAS = {
-    "dev": ("setup", "rembg", "heif", "dev"),
+    "dev": ("setup", "rembg", "heif", "stores", "dev"),
     "rembg": ("setup", "rembg"),
     "heif": ("heif",),
+    "stores": ("setup", "stores"),
     "setup": ("setup",),
     "serve": (),
 }

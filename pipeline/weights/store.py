@@ -4,6 +4,7 @@ U²-Net's license (Apache-2.0) is stored beside the weights.
 """
 
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,6 +59,19 @@ def store_model(model_file: Path | None = None) -> str:
         shutil.copyfile(_LICENSE, model.path_of(LICENSE_FILE))
     print(f"model: stored {MODEL_TAG}", flush=True)
     return MODEL_TAG
+
+
+def find_model() -> Path:
+    """Return the model file of this Bento, or of BentoML's store, without importing BentoML.
+
+    BentoML would take 60 MB and a second. Raises StartupError if there is no such file.
+    """
+    stores = [os.environ.get("BENTO_PATH"), os.environ.get("BENTOML_HOME", "~/bentoml")]
+    for store in filter(None, stores):
+        file = Path(store).expanduser() / "models" / MODEL_NAME / MODEL_VERSION / MODEL_FILE
+        if file.exists():
+            return file
+    raise StartupError(f"The model {MODEL_TAG} is not in BentoML's store: run `make setup`.")
 
 
 def check_stored(folder: Path, labels: Mapping[str, str]) -> Path:

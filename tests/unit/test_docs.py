@@ -78,7 +78,7 @@ def test_every_file_named_in_the_documents_exists() -> None:
     for document in DOCUMENTS:
         text = (ROOT / document).read_text()
         for name in re.findall(
-            r"\b(?:pipeline|serving|compat|web|deploy|bench|tests|docs|requirements)/[\w./-]+\.\w+\b",
+            r"\b(?:batch|pipeline|serving|compat|web|deploy|bench|tests|docs|requirements)/[\w./-]+\.\w+\b",
             text,
         ):
             assert (ROOT / name).exists(), (document, name)
@@ -135,7 +135,7 @@ def test_every_make_target_is_documented_and_exists() -> None:
     assert targets - set().union(*named.values()) <= {"clean"}
 
 
-@pytest.mark.parametrize("name", ["serve", "setup", "rembg", "dev"])
+@pytest.mark.parametrize("name", ["serve", "setup", "rembg", "stores", "dev"])
 def test_the_locks_agree_and_name_no_index(name: str) -> None:
     def versions(lock: str) -> dict[str, str]:
         return dict(

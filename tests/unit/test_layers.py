@@ -14,10 +14,14 @@ LAYERS: dict[str, set[str]] = {
     "compat": set(),
     "pipeline": {"compat"},
     "serving": {"compat", "pipeline"},
+    "batch": {"compat", "pipeline"},
 }
 OURS = {*LAYERS, "service", "bench", "tests", "deploy"}
 FILES = {package: sorted((ROOT / package).rglob("*.py")) for package in LAYERS}
-OUTSIDE_COMPAT = [ROOT / "service.py", *FILES["pipeline"], *FILES["serving"]]
+OUTSIDE_COMPAT = [
+    ROOT / "service.py",
+    *(file for package in ("pipeline", "serving", "batch") for file in FILES[package]),
+]
 
 # The modules of libraries that are private, or used for private APIs only.
 PRIVATE_MODULES = ("_bentoml_impl", "_bentoml_sdk", "bentoml._internal", "uvicorn")
@@ -26,7 +30,7 @@ PRIVATE_ATTRIBUTES = {"_decoder", "_webp", "codec_name", "layer", "tag_v2", "MAX
 
 # Where modules of one name are in several packages, or have a library's name, the test file has
 # the name of the folder too.
-PREFIXED_FOLDERS = {"compat", "weights"}
+PREFIXED_FOLDERS = {"batch", "compat", "weights"}
 
 
 def imports(file: Path) -> set[str]:

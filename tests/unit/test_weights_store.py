@@ -14,6 +14,7 @@ from pipeline.weights.store import (
     MODEL_FILE,
     MODEL_TAG,
     check_stored,
+    find_model,
 )
 
 CONTENT = b"a model"
@@ -27,6 +28,22 @@ def test_the_stored_model_is_labeled_with_what_it_was_made_of(model_file: Path) 
     assert labels["weights_sha256"] == WEIGHTS_SHA256
     assert labels["prepared_sha256"] == hashlib.sha256(model_file.read_bytes()).hexdigest()
     assert labels["source"]
+
+
+def test_the_model_is_found_where_bentoml_finds_it(model_file: Path) -> None:
+    assert find_model() == model_file
+
+
+def test_a_bento_has_its_own_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BENTO_PATH", str(tmp_path / "bento"))
+    with pytest.raises(StartupError, match="not in BentoML's store: run `make setup`"):
+        find_model()
+    for place in ("home", "bento"):
+        file = tmp_path / place / "models" / MODEL_TAG.replace(":", "/") / MODEL_FILE
+        file.parent.mkdir(parents=True)
+        file.touch()
+        assert find_model() == file
 
 
 def test_the_license_is_stored_beside_it(model_file: Path) -> None:

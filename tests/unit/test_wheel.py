@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hatch_build import rewrite_imports
+from pipeline.weights import SAMPLE
 from tests.support.environment import ROOT
 
 # Runs in a process that can import the installed wheel, but nothing of the checkout.
@@ -22,6 +23,7 @@ from background_remover.pipeline.remove_background import remove_background
 from background_remover.pipeline.request_timer import RequestTimer
 from background_remover.pipeline.weights import SAMPLE
 from background_remover import service
+from background_remover.batch import command
 from background_remover.serving.startup import check_libraries
 
 check_libraries()
@@ -34,7 +36,7 @@ loaded = {name.partition(".")[0] for name in sys.modules}
 print(json.dumps({
     "size": [cutout.width, cutout.height],
     "version": json.loads(service.openapi_document())["info"]["version"],
-    "clashing": sorted(loaded & {"compat", "pipeline", "serving", "service"}),
+    "clashing": sorted(loaded & {"batch", "compat", "pipeline", "serving", "service"}),
 }))
 """
 
@@ -53,9 +55,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-def test_it_installs_one_package(installed: Path) -> None:
+def test_it_installs_one_package_and_its_command(installed: Path) -> None:
     packages = {path.name for path in installed.iterdir() if path.suffix != ".dist-info"}
-    assert packages == {"background_remover"}
+    assert packages == {"background_remover", "bin"}
 
 
 def test_the_installed_package_removes_a_background(installed: Path, model_file: Path) -> None:
@@ -73,6 +75,21 @@ def test_the_installed_package_removes_a_background(installed: Path, model_file:
     assert 100 < height <= 512
     assert result["version"] == "0.1.0"
     assert result["clashing"] == []
+
+
+def test_the_installed_command_processes_many(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(SAMPLE.read_bytes())
+    script = installed / "bin" / "background-remover-batch"
+    result = subprocess.run(
+        [sys.executable, script, "a.jpg", "out", "--workers", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / "a.png").exists()
 
 
 def test_only_imports_are_rewritten() -> None:
