@@ -46,7 +46,7 @@ class ObjectStore:
 @contextmanager
 def object_store(refused_every: int = 0) -> Iterator[ObjectStore]:
     """Serve an empty S3 in a thread."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
     store = ObjectStore(DomainDispatcherApplication(create_backend_app), refused_every)
