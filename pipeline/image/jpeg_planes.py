@@ -127,7 +127,9 @@ def equals_pillow() -> bool:
     # Knuth's multiplicative hash. NumPy's generators would stay in memory for this one use.
     hashed = np.arange(3 * width * height, dtype=np.uint32) * np.uint32(2_654_435_761) >> 24
     file = io.BytesIO()
-    Image.frombytes("RGB", (width, height), hashed.astype(np.uint8).tobytes()).save(file, "JPEG", quality=95, subsampling="4:2:0")
+    Image.frombytes("RGB", (width, height), hashed.astype(np.uint8).tobytes()).save(
+        file, "JPEG", quality=95, subsampling="4:2:0"
+    )
 
     def reopen() -> Image.Image:
         return Image.open(io.BytesIO(file.getvalue()))
