@@ -58,8 +58,15 @@ def test_everything_can_be_done_by_keyboard(open_page: Open) -> None:
     expect(page.locator("#stage")).to_be_focused()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", ["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("screen", "scheme"),
+    [
+        ("desktop", "light"),
+        ("phone", "dark"),
+        pytest.param("desktop", "dark", marks=pytest.mark.slow),
+        pytest.param("phone", "light", marks=pytest.mark.slow),
+    ],
+)
 def test_each_screen_and_scheme_is_accessible_and_fits(
     open_page: Open, photo: bytes, screen: str, scheme: str
 ) -> None:
@@ -102,6 +109,7 @@ def test_each_screen_and_scheme_is_accessible_and_fits(
     assert small == []
 
 
+@pytest.mark.slow
 def test_nothing_moves_if_reduced_motion_is_preferred(open_page: Open) -> None:
     for asked, moving in (("no-preference", "works"), ("reduce", "none")):
         page = open_page(reduced_motion=asked).page

@@ -116,6 +116,7 @@ def test_the_slider_divides_the_original_from_the_result(open_page: Open) -> Non
     assert abs(int(page.locator("#split").input_value()) - 25) <= 3
 
 
+@pytest.mark.slow
 def test_every_way_to_choose_a_file_gets_the_same_cutout(
     open_page: Open, service: Server, photo: bytes
 ) -> None:
@@ -135,6 +136,7 @@ def test_every_way_to_choose_a_file_gets_the_same_cutout(
         visit.page.click("#clear")
 
 
+@pytest.mark.slow
 def test_every_way_to_enter_a_url_gets_the_same_cutout(
     open_page: Open, service: Server, source: Source
 ) -> None:
@@ -169,6 +171,7 @@ def test_an_image_that_the_browser_cannot_show_gets_a_cutout(
     assert visit.download()[0] == "scan-cutout.png"
 
 
+@pytest.mark.slow
 def test_a_rotated_image_is_shown_upright(open_page: Open, photo: bytes) -> None:
     """The browser and the service agree on what is upright."""
     lying = Image.open(io.BytesIO(photo)).crop((0, 0, 512, 300)).rotate(90, expand=True)

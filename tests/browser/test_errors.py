@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
@@ -51,12 +52,12 @@ def test_errors_of_the_service_are_shown(
         assert page.locator("#failure-detail").inner_text().endswith(".")
         page.click("#clear")
 
-    (tmp_path / "large.bmp").write_bytes(bytes(21_000_000))
+    (tmp_path / "large.bmp").write_bytes(bytes(23_000_000))
     files: dict[str, tuple[bytes | Path, str]] = {
         "unsupported_image_type": (b"not an image", "not supported"),
         "image_corrupt": (photo[: len(photo) // 2], "damaged"),
         "empty_source": (b"", "empty"),
-        "image_too_large": (encoded(Image.new("1", (6000, 6000))), "too many pixels"),
+        "image_too_large": (encoded(Image.new("1", (8000, 8000))), "too many pixels"),
         "no_subject_found": (encoded(Image.new("RGB", (64, 64), "red")), "No subject was found"),
         "request_too_large": (tmp_path / "large.bmp", "too large"),
     }
@@ -78,6 +79,7 @@ def test_errors_of_the_service_are_shown(
         assert_shown(code, words)
 
 
+@pytest.mark.slow
 def test_every_error_has_its_own_sentence(open_page: Open, photo: bytes) -> None:
     """The browser gets a response for each, in place of the service's."""
     errors = every_error()

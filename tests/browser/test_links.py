@@ -1,5 +1,6 @@
 """The page makes signed links, with a key that stays in the browser."""
 
+import pytest
 from playwright.sync_api import expect
 
 from serving.links.signature import signed_url
@@ -29,6 +30,7 @@ def test_the_link_is_signed_in_the_browser(open_page: Open, linked: Server, sour
     expect(page.locator("#link")).to_have_text("")
 
 
+@pytest.mark.slow
 def test_there_is_no_link_without_keys(open_page: Open, service: Server, source: Source) -> None:
     visit = open_page()
     visit.page.get_by_label("Or enter the URL of an image").fill(source.url("/photo.jpg"))

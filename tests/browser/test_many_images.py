@@ -48,6 +48,7 @@ def guarded() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 def test_progress_is_shown_while_uploading_and_working(open_page: Open) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (800, 800, 3), dtype=np.uint8)
     visit = open_page()
@@ -110,6 +111,7 @@ def assert_whole(content: bytes, expected: dict[str, bytes], file: Path) -> None
         subprocess.run(["unzip", "-tq", file], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_many_images_are_sent_three_at_a_time_and_downloaded_in_one_zip(
     open_page: Open, service: Server, photo: bytes, tmp_path: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_many_images_are_sent_three_at_a_time_and_downloaded_in_one_zip(
     expect(page.locator("#strip")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_the_page_asks_for_a_key_and_retries_busy(
     open_page: Open, guarded: Server, photo: bytes, tmp_path: Path
 ) -> None:

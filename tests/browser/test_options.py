@@ -50,6 +50,7 @@ def test_every_option_is_sent(open_page: Open, service: Server, photo: bytes) ->
     assert visit.download()[1] == plain
 
 
+@pytest.mark.slow
 def test_an_invalid_option_is_marked_and_not_sent(open_page: Open) -> None:
     visit = open_page()
     visit.page.click("#sample")
@@ -73,6 +74,7 @@ def test_an_invalid_option_is_marked_and_not_sent(open_page: Open) -> None:
         )
 
 
+@pytest.mark.slow
 def test_the_code_shown_gets_the_same_cutout(
     open_page: Open, photo: bytes, source: Source, tmp_path: Path
 ) -> None:

@@ -47,6 +47,6 @@ def test_every_option_has_a_control() -> None:
         if name == "crop":
             assert values == {"true": True, "false": False}
         elif isinstance(option.default, str):
-            assert values == {choice: choice == option.default for choice in choices}
+            assert values == {str(choice): choice == option.default for choice in choices}
         else:
             assert values, name
