@@ -1,5 +1,6 @@
 """Fixtures: images, a source of images on loopback, a running service, and the prepared model."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,18 @@ def rembg_session(rembg_home: Path) -> Any:
 def wide_gamut() -> bytes:
     """An ICC profile of colors wider than sRGB's."""
     return adobe_rgb()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow all but the first, fourth, seventh... case of each test marked `sampled`."""
+    cases: Counter[str] = Counter()
+    for item in items:
+        if item.get_closest_marker("sampled") is not None:
+            test = item.nodeid.partition("[")[0]
+            if cases[test] % 3:
+                item.add_marker(pytest.mark.slow)
+            cases[test] += 1
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -290,6 +290,7 @@ EFFECTS: dict[str, Callable[[Services], None]] = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "setting",
     Settings.model_fields,

@@ -43,6 +43,7 @@ def connection_in_use(service: Server) -> Iterator[Future[int]]:
         yield pool.submit(requests_on_one_connection, service, USED_SECONDS, PAUSE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("connection_in_use")
 def test_connections_without_a_request_are_dropped(service: Server, photo: bytes) -> None:
     """A server holds a limited number of connections."""
@@ -66,6 +67,7 @@ def test_connections_without_a_request_are_dropped(service: Server, photo: bytes
     assert service.upload(photo).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_connection_in_use_is_kept(connection_in_use: Future[int]) -> None:
     assert connection_in_use.result() > 3 * USED_SECONDS
 

@@ -58,6 +58,7 @@ def test_a_missing_or_damaged_model_stops_the_start_with_one_sentence(
     assert "damaged" in output_of_failed_start(BENTOML_HOME=str(damaged))
 
 
+@pytest.mark.slow
 def test_an_unknown_model_of_rembg_stops_the_start_with_one_sentence() -> None:
     assert "choose one of " in output_of_failed_start(BGR_MODEL="rembg:nothing")
 
@@ -123,6 +124,7 @@ def servers_with_killed_workers() -> Iterator[tuple[Server, Server, int]]:
         yield server, in_container, killed
 
 
+@pytest.mark.slow
 def test_a_killed_worker_in_a_container_ends_the_process(
     servers_with_killed_workers: tuple[Server, Server, int], record_property: Record
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_killed_worker_in_a_container_ends_the_process(
     )
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_respawned(
     servers_with_killed_workers: tuple[Server, Server, int], photo: bytes, record_property: Record
 ) -> None:

@@ -21,7 +21,7 @@ from tests.support.removebg import (
 )
 from tests.support.serving import Server
 
-pytestmark = pytest.mark.usefixtures("unharmed")
+pytestmark = [pytest.mark.sampled, pytest.mark.usefixtures("unharmed")]
 
 
 def resized(photo: bytes, width: int, height: int) -> bytes:

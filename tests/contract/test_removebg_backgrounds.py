@@ -11,7 +11,7 @@ from tests.support.removebg import HEIGHT, WIDTH, alpha_of, assert_failed, image
 from tests.support.serving import Server
 from tests.support.source import Source
 
-pytestmark = pytest.mark.usefixtures("unharmed")
+pytestmark = [pytest.mark.sampled, pytest.mark.usefixtures("unharmed")]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.support.removebg import (
 )
 from tests.support.serving import Server
 
-pytestmark = pytest.mark.usefixtures("unharmed")
+pytestmark = [pytest.mark.sampled, pytest.mark.usefixtures("unharmed")]
 
 
 @pytest.mark.parametrize("value", ["true", "True", "1"])

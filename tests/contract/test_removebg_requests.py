@@ -23,7 +23,7 @@ from tests.support.removebg import (
 from tests.support.serving import Server
 from tests.support.source import Source
 
-pytestmark = pytest.mark.usefixtures("unharmed")
+pytestmark = [pytest.mark.sampled, pytest.mark.usefixtures("unharmed")]
 
 JSON = {"Accept": "application/json"}
 MULTIPART = "multipart/form-data; boundary=b"
@@ -152,8 +152,8 @@ def test_accept_json(service: Server, small: bytes, plain: httpx.Response) -> No
         (b"<svg/>", "invalid_file_type"),
         (encoded(Image.new("RGB", (300, 300), "red"), "JPEG")[:400], "failed_to_read_image"),
         (encoded(Image.new("RGB", (300, 300), "red")), "unknown_foreground"),
-        (encoded(Image.new("1", (5001, 5000))), "resolution_too_high"),
-        (bytes(20_000_001), "file_too_large"),
+        (encoded(Image.new("1", (7000, 6000))), "resolution_too_high"),
+        (bytes(22_000_001), "file_too_large"),
     ],
 )
 def test_what_is_wrong_with_an_image(service: Server, image: bytes, code: str) -> None:

@@ -62,6 +62,7 @@ def instances_and_proxy(tmp_path: Path) -> Iterator[tuple[list[Server], Server]]
         yield instances, stack.enter_context(behind_nginx(nginx, instances, tmp_path))
 
 
+@pytest.mark.slow
 def test_an_instance_that_is_stopped_loses_no_request(
     instances_and_proxy: tuple[list[Server], Server], photo: bytes, record_property: Record
 ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.support.concurrency import fetch_codes
 from tests.support.faults import FAULTS, OK, faulty_source_in_a_thread, sends, with_length
 from tests.support.serving import serve
@@ -10,6 +12,7 @@ from tests.support.waiting import wait_until
 PAGE = b"<!doctype html><title>Not an image</title>"
 
 
+@pytest.mark.slow
 def test_each_fault_ends_with_its_code(photo: bytes) -> None:
     """Sixteen at a time; afterwards the service is as good as before."""
     images = {

@@ -21,6 +21,8 @@ from pipeline.remove_background import remove_background
 from pipeline.request_timer import RequestTimer
 from tests.support.images import BLUE, MAX_PIXELS, encoded
 
+pytestmark = pytest.mark.sampled
+
 LARGE = 25_000_000
 NO_MARGIN = Margins(*[Length(0, False)] * 4)
 

@@ -19,6 +19,8 @@ from pipeline.remove_background import Cutout, remove_background
 from pipeline.request_timer import RequestTimer
 from tests.support.images import MAX_PIXELS, encoded, grainy
 
+pytestmark = pytest.mark.sampled
+
 
 class Finding:
     """A model that finds a box, given as shares of the image's sides."""
