@@ -35,7 +35,7 @@ REQUESTS: list[tuple[str, int, Callable[[Server, Source, bytes], httpx.Response]
     (URL, 504, lambda service, source, photo: service.post(image_url=source.url("/drip"))),
     (UPLOAD, 200, lambda service, source, photo: service.upload(photo)),
     (UPLOAD, 400, lambda service, source, photo: service.upload(photo, margin="501")),
-    (UPLOAD, 413, lambda service, source, photo: service.upload(bytes(20_000_001))),
+    (UPLOAD, 413, lambda service, source, photo: service.upload(bytes(22_000_001))),
     (
         UPLOAD,
         415,
