@@ -120,8 +120,9 @@ def test_position(
     image = image_of(send(service, small, position=position, scale=scale))
     assert image.size == (WIDTH, HEIGHT)
     left, top, right, bottom = visible_box(image)
-    assert left == pytest.approx(shares[0] * (WIDTH - (right - left)), abs=1.5)
-    assert top == pytest.approx(shares[1] * (HEIGHT - (bottom - top)), abs=1.5)
+    # The faintest pixels of the subject's box may not be visible.
+    assert left == pytest.approx(shares[0] * (WIDTH - (right - left)), abs=2.5)
+    assert top == pytest.approx(shares[1] * (HEIGHT - (bottom - top)), abs=2.5)
 
 
 def test_position_original_changes_nothing(

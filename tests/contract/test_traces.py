@@ -1,5 +1,6 @@
 """Traces as an OpenTelemetry collector receives them: a span per request, and one per step."""
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -75,9 +76,9 @@ def test_a_request_is_a_trace_with_a_span_per_step(collector: Collector, photo: 
             if span.parent_span_id == request.span_id and " " not in span.name
         ]
     assert request.span_id.hex() == response.headers["X-BentoML-Request-ID"]
-    assert [
-        span.name for span in sorted(steps, key=lambda span: span.start_time_unix_nano)
-    ] == UPLOAD_STEPS
+    in_order = [span.name for span in sorted(steps, key=lambda span: span.start_time_unix_nano)]
+    # A step may have two spans: the subject is selected, and then located.
+    assert [name for name, _ in itertools.groupby(in_order)] == UPLOAD_STEPS
     assert not [span.name for span in collector.spans if "readyz" in span.name]
     for span in steps:
         assert span.trace_id == request.trace_id
