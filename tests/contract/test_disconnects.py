@@ -97,6 +97,7 @@ def processor_seconds(process: int) -> float:
 
 
 @pytest.mark.parametrize("fault", ["stall_before_headers", "stall_in_body", "drip"])
+@pytest.mark.sampled
 def test_a_client_that_leaves_while_downloading_closes_the_source(
     fault: str, one_place: Server, faults: FaultySource
 ) -> None:

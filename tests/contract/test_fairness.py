@@ -140,6 +140,7 @@ async def throttled_source(body: bytes, bytes_per_second: int) -> AsyncIterator[
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
+@pytest.mark.slow
 async def test_sources_without_a_length_are_fetched_side_by_side(record_property: Record) -> None:
     async with throttled_source(bytes(3 * MB), 1_500_000) as source:
         with serve(BGR_ALLOWED_PRIVATE_HOSTS=source.removeprefix("http://")) as server:

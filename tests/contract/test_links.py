@@ -129,7 +129,10 @@ def code_of(language: str) -> str:
 @pytest.mark.parametrize(
     "language",
     # The first `go run` compiles the standard library.
-    [pytest.param(name, marks=[pytest.mark.slow] * (name == "go")) for name in LANGUAGES],
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("php", "ruby", "go")))
+        for name in LANGUAGES
+    ],
 )
 def test_the_code_of_the_documentation_makes_links(
     linked: Server, source: Source, language: str, tmp_path: Path
@@ -150,6 +153,7 @@ def test_the_code_of_the_documentation_makes_links(
 
 
 @pytest.mark.parametrize("cache", CACHES)
+@pytest.mark.sampled
 def test_a_cache_answers_the_second_view(
     linked: Server, source: Source, cache: str, tmp_path: Path
 ) -> None:

@@ -156,6 +156,7 @@ def expressions() -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 def test_every_query_of_the_dashboard_has_a_result(
     watched: Server, prometheus: httpx.Client, photo: bytes
 ) -> None:
@@ -173,6 +174,7 @@ def test_every_query_of_the_dashboard_has_a_result(
         assert all(value >= 0 for value in values), (name, values)  # false for NaN
 
 
+@pytest.mark.slow
 def test_prometheus_evaluates_the_alerts_and_none_fires(
     prometheus: httpx.Client,
 ) -> None:

@@ -22,6 +22,7 @@ async def ask(client):
     ("setting", "root_path"),
     [("", "/prefix"), ("service.BackgroundRemover.path_prefix = '/prefix'", "")],
 )
+@pytest.mark.sampled
 def test_keys_and_limits_hold_under_any_prefix(setting: str, root_path: str) -> None:
     responses, _ = run_application(ASK_UNDER_A_PREFIX, setting, root_path, BGR_API_KEYS="key")
     for path in ("/remove-background", "/remove-background/upload"):

@@ -130,13 +130,8 @@ def test_an_image_of_24_megapixels_is_in_memory_once(
     assert rest < 40
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=() if kind == "JPEG" else pytest.mark.slow)
-        for kind in SHORTAGE_CODES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SHORTAGE_CODES)
 def test_a_shortage_of_memory_is_reported_and_survived(
     kind: str, model_file: Path, tmp_path: Path
 ) -> None:

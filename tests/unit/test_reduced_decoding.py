@@ -120,6 +120,7 @@ def test_the_limits_are_those_of_the_full_size() -> None:
         decoded(data[: len(data) // 2], 8)
 
 
+@pytest.mark.slow
 def test_the_model_sees_nearly_the_same_image(data: Path, segmenter: U2netpSegmenter) -> None:
     """The mask changes where the model is unsure: by 2.5/255 on average, in 2 % of its area."""
 

@@ -98,6 +98,7 @@ def test_a_model_that_cannot_be_loaded_is_named(monkeypatch: pytest.MonkeyPatch)
         RembgSegmenter("u2net")
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_the_sentence() -> None:
     command = [sys.executable, "-m", "pipeline.mask.rembg", "nothing"]
     result = subprocess.run(

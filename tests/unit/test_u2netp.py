@@ -48,6 +48,7 @@ def test_the_mask_of_every_reference_image_is_rembgs(
         assert np.abs(ours - rembg_mask(rembg_session, image)).max() <= 1, file.name
 
 
+@pytest.mark.slow
 def test_the_authors_own_maps_are_near(data: Path, segmenter: U2netpSegmenter) -> None:
     folder = data / "reference" / "u2netp_official"
     files = sorted((folder / "images").iterdir())
@@ -61,6 +62,7 @@ def test_the_authors_own_maps_are_near(data: Path, segmenter: U2netpSegmenter) -
         assert difference < 0.03 * 255, file.name
 
 
+@pytest.mark.slow
 def test_the_mask_of_a_large_photo_is_that_of_the_exact_reduction(
     data: Path, segmenter: U2netpSegmenter
 ) -> None:

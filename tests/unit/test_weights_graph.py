@@ -64,6 +64,7 @@ def test_a_rewrite_that_changes_the_results_is_refused(
         graph.prepare(weights)
 
 
+@pytest.mark.slow
 def test_the_stored_model_gives_the_same_maps_of_real_photos(
     weights: bytes, model_file: Path, data: Path
 ) -> None:

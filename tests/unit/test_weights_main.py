@@ -30,6 +30,7 @@ def prepare(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_model_is_prepared_once_and_again_when_it_is_damaged(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
