@@ -60,7 +60,7 @@ URLS = Section(
 )
 GROWTH = Section(
     "Growth",
-    f"Memory at rest after batches of {_BATCH} mixed requests, {_BATCH_CONCURRENCY} at a time.",
+    f"Memory at rest after batches of mixed requests, {_BATCH_CONCURRENCY} at a time.",
     [
         ("at rest, MB", "rest", "MB"),
         ("growth, MB", "growth", "MB"),
