@@ -2,9 +2,9 @@
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -139,12 +139,20 @@ def _add_options(group: Any) -> None:
             action = argparse.BooleanOptionalAction
             group.add_argument(flag, action=action, help=text, **common)
         else:
-            values = "|".join(map(str, get_args(field.annotation))) if _is_choice(field) else None
-            group.add_argument(flag, metavar=values or name.upper(), help=text, **common)
+            is_choice = get_origin(field.annotation) is Literal
+            choices = {str(value): value for value in get_args(field.annotation) if is_choice}
+            group.add_argument(
+                flag,
+                metavar="|".join(choices) or name.upper(),
+                type=_choice(choices),
+                help=text,
+                **common,
+            )
 
 
-def _is_choice(field: Any) -> bool:
-    return all(isinstance(value, str) for value in get_args(field.annotation))
+def _choice(choices: Mapping[str, object]) -> Callable[[str], object]:
+    """Return what reads a text as one of the values. Options refuses other texts."""
+    return lambda text: choices.get(text, text)
 
 
 def _read_options(parsed: argparse.Namespace) -> Options:

@@ -137,7 +137,7 @@ def measure_latency(stage: Stage, samples: Samples) -> None:
         for megapixels in SIZES:
             size, name = f"{megapixels:g}", f"{megapixels:g}-plain"
             image, url = stage.images[name], stage.source.url(name)
-            cutout = service.upload(image, edges="raw", passes=1).raise_for_status().content
+            cutout = service.upload(image, edges="raw").raise_for_status().content
             count = stage.repeat(5, 2) if megapixels >= _LARGE else stage.repeat(9, 3)
             warm_up: Samples = {}
             for repetition in range(_WARM_UPS + count):
@@ -161,7 +161,7 @@ def measure_latency(stage: Stage, samples: Samples) -> None:
                 record(samples, _REDUCED_CASE, "default", **figures)
 
 
-def _settled(send: Callable[..., T], *arguments: object, **options: str | int) -> T:
+def _settled(send: Callable[..., T], *arguments: object, **options: str) -> T:
     time.sleep(_SETTLE)
     return send(*arguments, **options)
 

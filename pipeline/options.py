@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Passes = Literal["auto", 1, 2]
 
@@ -35,7 +35,8 @@ class Options(BaseModel):
         "auto",
         description="How often the model looks at the image. `1`: once, at the whole image. `2`: "
         "again, at the part around the subject, unless that is the whole image. `auto`: again if "
-        "the subject is small, or the model is unsure of one that does not fill the image.",
+        "the subject is small, or the model is unsure of one that does not fill the image. With "
+        "`edges=raw`, the default is `1`.",
     )
     max_side: int | None = Field(
         None,
@@ -55,6 +56,14 @@ class Options(BaseModel):
         description="A color behind the cutout: `#rgb`, `#rrggbb` or `#rrggbbaa`. "
         "Without it, the background is transparent.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_raw_masks(cls, fields: object) -> object:
+        """Let raw edges be those of one look, as they are rembg's, unless `passes` is given."""
+        if isinstance(fields, dict) and fields.get("edges") == "raw":
+            return {"passes": 1, **fields}
+        return fields
 
     @field_validator("passes", mode="before")
     @classmethod

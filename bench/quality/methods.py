@@ -98,8 +98,8 @@ def own_methods() -> dict[str, Method]:
     return {
         SERVICE: service,
         ONE_LOOK: functools.partial(service, passes=1),
-        RAW: functools.partial(service, edges="raw"),
-        RAW_ONCE: functools.partial(service, edges="raw", passes=1),
+        RAW: functools.partial(service, edges="raw", passes="auto"),
+        RAW_ONCE: functools.partial(service, edges="raw"),
     }
 
 

@@ -10,8 +10,8 @@ from bench.report import Figures, Target, document, judge, table, target_table
 
 SERVICE, REMBG = "service", "rembg"
 ONE_LOOK = f"{SERVICE}, passes=1"
-RAW = f"{SERVICE}, edges=raw"
-RAW_ONCE = f"{RAW}, passes=1"
+RAW_ONCE = f"{SERVICE}, edges=raw"
+RAW = f"{RAW_ONCE}, passes=auto"
 
 _TITLES = {
     "mae": "MAE ↓",

@@ -58,3 +58,10 @@ def test_an_unknown_field_is_refused() -> None:
 
 def test_every_option_is_described() -> None:
     assert all(field.description for field in Options.model_fields.values())
+
+
+def test_raw_edges_are_those_of_one_look_unless_passes_is_given() -> None:
+    assert Options(edges="raw").passes == 1
+    assert Options(edges="raw", passes="auto").passes == "auto"
+    assert Options(edges="raw", passes=2).passes == 2
+    assert Options(edges="refined").passes == Options().passes == "auto"
