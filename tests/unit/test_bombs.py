@@ -10,7 +10,7 @@ from tests.support.bombs import BOMBS, LATE_BOMBS
 from tests.support.environment import Record
 from tests.unit.scripts import output_of
 
-# For each file: its code, the least time and the most memory of three runs.
+# For each file: its code, the least time and the most memory of up to three runs.
 SCRIPT = """
 import json, re, sys, time
 from pathlib import Path
@@ -31,7 +31,8 @@ def code(data):
 code(SAMPLE.read_bytes())
 for file in map(Path, sys.argv[1:]):
     data, times, added = file.read_bytes(), [], []
-    for _ in range(3):
+    # Again if something else of the machine may have made it slow.
+    while not times or (len(times) < 3 and 50 <= min(times) < 1000):
         before = megabytes("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")
         started = time.perf_counter()
