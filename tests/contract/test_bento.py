@@ -116,6 +116,7 @@ def test_the_image_has_no_compiler_and_checks_every_package(built: tuple[str, Pa
     assert "HEALTHCHECK" in dockerfile
 
 
+@pytest.mark.slow
 def test_two_builds_differ_only_in_version_and_time(built: tuple[str, Path]) -> None:
     tag, home = built
     checkout = home.parent / "checkout"

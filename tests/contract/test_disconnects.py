@@ -41,6 +41,7 @@ def one_place(faults: FaultySource) -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.slow
 def test_clients_that_hang_up_do_not_delay_the_stop(photo: bytes) -> None:
     request = upload_request(photo)
     with serve() as server:  # raises at the end if the service does not stop

@@ -14,7 +14,7 @@ from tests.support.serving import Server
 GROWTH = 20e6
 
 
-@pytest.mark.parametrize("uploads", [20, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("uploads", [10, pytest.param(300, marks=pytest.mark.slow)])
 def test_the_service_survives_mutated_images(
     uploads: int, default_service: Server, photo: bytes, record_property: Record
 ) -> None:

@@ -194,6 +194,7 @@ async def test_requests_over_the_limit_are_busy_and_none_is_lost(
     assert len({response.content for response in accepted}) == 1
 
 
+@pytest.mark.slow
 def test_requests_need_one_of_the_keys(photo: bytes) -> None:
     with serve(BGR_API_KEYS="key-one,key-two") as server:
 

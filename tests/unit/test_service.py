@@ -168,7 +168,9 @@ def test_a_model_that_is_not_stored_stops_the_start() -> None:
     ("environment", "sentence"),
     [
         ({"BGR_DEADLINE": "soon"}, "The setting BGR_DEADLINE is wrong"),
-        ({"BGR_MODEL": "rembg:nothing"}, "no local model of rembg"),
+        pytest.param(
+            {"BGR_MODEL": "rembg:nothing"}, "no local model of rembg", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_is_wrong_before_the_start_is_one_sentence(
