@@ -28,9 +28,10 @@ MEGABYTE = 1_000_000
 
 
 def decoders(server: Server) -> list[psutil.Process]:
-    """Return the processes that decode HEIC."""
+    """Return the processes that decode HEIC, but for those that have ended (zombies)."""
     children = psutil.Process(server.worker()).children()
-    return [one for one in children if str(child.__file__) in one.cmdline()]
+    running = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in running if str(child.__file__) in one.cmdline()]
 
 
 def test_a_photo_as_heic_is_cut_out_like_the_same_photo_as_jpeg(

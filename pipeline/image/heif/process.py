@@ -18,7 +18,10 @@ class ChildError(Exception):
 
 
 class HeifProcess:
-    """A process that decodes one file after the other. Not for several threads at once."""
+    """A process that decodes one file after the other. Not for several threads at once.
+
+    After it has been idle, it ends; its entry in the process table stays until `is_usable` is read.
+    """
 
     def __init__(self, most_memory: int) -> None:
         """Start it, with at most `most_memory` bytes besides what Python and its libraries take.
