@@ -12,7 +12,7 @@ from tests.support.serving import serve
 # Bytes of the process tree, with images of up to 12 megapixels.
 MEMORY = 430e6
 # Of the capacity without overload. Refusals and the client that counts them take the rest.
-LEAST_GOODPUT = 0.85
+LEAST_GOODPUT = 0.9
 # Seconds until a refusal or a probe is answered.
 MOST_LATENCY = 0.1
 
