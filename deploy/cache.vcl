@@ -34,6 +34,12 @@ sub vcl_recv {
     return (hash);
 }
 
+sub vcl_hash {
+    # The same link at another host name is the same image.
+    hash_data(req.url);
+    return (lookup);
+}
+
 sub vcl_backend_response {
     # Varnish takes `grace` from stale-while-revalidate. Its own default would outlast a link.
     if (beresp.http.Cache-Control !~ "stale-while-revalidate") {
