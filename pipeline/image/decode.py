@@ -30,7 +30,7 @@ from pipeline.image.headers.heif import read_declared
 from pipeline.image.headers.jpeg import can_be_reduced, has_few_scans, keeps_coefficients
 from pipeline.image.headers.png_chunks import still_png
 from pipeline.image.headers.webp_frames import read_canvas_size
-from pipeline.image.heif.decoder import PROCESS_BYTES, HeifDecoder
+from pipeline.image.heif.decoder import KEPT_FREE_BYTES, PROCESS_BYTES, HeifDecoder
 from pipeline.image.jpeg_planes import decode_planes, is_in_planes
 from pipeline.image.pillow_errors import pillow_errors
 from pipeline.image.price import PILLOW, Price, price_of
@@ -50,10 +50,6 @@ limit_png_text(4 << 20)
 # column not into the intermediate image of the reduction, 320 pixels wide and as high as the image.
 _MAX_SIDE = 65_535
 
-
-# What is kept free of the budget of a HEIC, in bytes: with four at once, the whole tree had 416 MB
-# at 12 megapixels and 533 MB at 24, and 480 must be enough. This leaves 16 megapixels in 4:2:0.
-_BESIDE_HEIF = 138_000_000
 
 # Width and height of a stored image -> 1, 2, 4 or 8, and at most the shorter side.
 ChooseDivisor = Callable[[tuple[int, int]], int]
@@ -153,7 +149,7 @@ def _decode_heif(
     declared = read_declared(data)
     width, height = declared.size
     price = Price(declared.bytes_per_pixel, PILLOW)
-    _check_size((width, height), price.most_pixels(max_pixels, besides=_BESIDE_HEIF))
+    _check_size((width, height), price.most_pixels(max_pixels, besides=KEPT_FREE_BYTES))
     needed = int(price.peak * width * height)
     strips = claim(needed + PROCESS_BYTES + len(data))
     image = decoder.decode(data, width * height, needed)
