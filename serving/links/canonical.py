@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote_to_bytes
 
-PATH = "/remove-background"
+from serving.parsing import URL_ENDPOINT
 
 # What an ASCII URL of 2,048 characters (pipeline/fetch/url.py) takes if every byte of it is
 # percent-encoded, and 2 KB for the options. A refusal then takes less than a millisecond.
@@ -21,7 +21,7 @@ _NOT_AN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 def canonical(fields: Mapping[str, str]) -> str:
     """Return the canonical form of a request: path and query, in ASCII."""
     pairs = (f"{quote(name, safe='')}={quote(fields[name], safe='')}" for name in sorted(fields))
-    return f"{PATH}?{'&'.join(pairs)}"
+    return f"{URL_ENDPOINT}?{'&'.join(pairs)}"
 
 
 def parse_query(query: bytes) -> dict[str, str]:

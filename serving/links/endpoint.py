@@ -27,9 +27,8 @@ from serving.links.cache import (
     error_cache_control,
     is_known,
 )
-from serving.links.canonical import PATH
 from serving.links.single_flight import SingleFlight
-from serving.parsing import URLRequest, parse_link
+from serving.parsing import URL_ENDPOINT, URLRequest, parse_link
 from serving.respond import respond
 from serving.responses import cutout_response, error_response
 
@@ -79,12 +78,12 @@ class LinksAPI:
 
     async def _answer(self, request: Request, until_sent: ExitStack) -> Response:
         lifecycle = request_context.get()
-        lifecycle.endpoint = PATH
+        lifecycle.endpoint = URL_ENDPOINT
         lifecycle.response.render_error = functools.partial(_render_error, None)
         link = self._runtime.url_keys.verify(request.scope["query_string"], time.time())
         lifecycle.response.render_error = functools.partial(_render_error, link.expires)
         fields = parse_link(link.fields)
-        admission = lifecycle.admit_shared(PATH)
+        admission = lifecycle.admit_shared(URL_ENDPOINT)
         await request.body()  # empty; from here on, the lifecycle notices that the client leaves
         fly = functools.partial(self._make, fields)
         flight = until_sent.enter_context(self._flights.join(link.canonical, admission, fly))
@@ -115,7 +114,7 @@ class LinkRoute(Route):
     """The path of links, for all methods that BentoML's own route of the path lacks."""
 
     def __init__(self, api: LinksAPI) -> None:
-        super().__init__(PATH, api)
+        super().__init__(URL_ENDPOINT, api)
         self._api = api
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

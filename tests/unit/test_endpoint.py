@@ -10,9 +10,8 @@ from pipeline.errors import NoSubjectFound, SourceTimeout
 from pipeline.image.box import Box
 from pipeline.remove_background import Cutout
 from serving.lifecycle import Admission
-from serving.links.canonical import PATH
 from serving.links.endpoint import LinkRoute, LinksAPI
-from serving.parsing import URLRequest
+from serving.parsing import URL_ENDPOINT, URLRequest
 from serving.runtime import Runtime
 from tests.support.link_mutations import KEY, signed_query
 from tests.unit.asgi import Connection, post
@@ -52,7 +51,7 @@ class Worker:
         connection = connection or Connection([b""])
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         scope = {"query_string": query.encode(), "method": method, "headers": raw}
-        await asyncio.wait_for(post(self.app, connection, self.runtime, PATH, **scope), 5)
+        await asyncio.wait_for(post(self.app, connection, self.runtime, URL_ENDPOINT, **scope), 5)
         return connection
 
     async def open(self, **fields: str) -> Connection:

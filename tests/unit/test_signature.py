@@ -115,6 +115,7 @@ def test_an_expiry_is_a_whole_number_of_seconds(expires: str) -> None:
         KEYS.verify(signed_query({**URL, "expires": expires}).encode(), 0)
 
 
+@pytest.mark.slow  # a time: other work beside it must not fail `make test`
 def test_a_refusal_takes_less_than_a_millisecond(record_property: Record) -> None:
     long = quote("/" * (MAX_QUERY_BYTES // 3 - 50), safe="")
     for query in (signed_query(URL)[:-1] + "!", f"image_url={long}&signature=x", "x"):
