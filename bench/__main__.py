@@ -109,7 +109,9 @@ def summary(results: Figures) -> str:
         for case, sides in results["samples"][section].items():
             if figure not in sides.get("rembg", {}):
                 continue
-            row = [what.format(case), out.cell(sides, "rembg", figure, unit, quartiles=False)]
+            looks = sides.get(shown[0], {}).get("looks", [1])[0]
+            named = what.format(case) + (", two looks" if looks == 2 else "")
+            row = [named, out.cell(sides, "rembg", figure, unit, quartiles=False)]
             for side in shown:
                 own = side if side in sides else "default"  # a start does not depend on options
                 row += [
