@@ -47,7 +47,7 @@ check: $(VENV)/dev.done  ## Run ruff, mypy --strict and deptry (every imported p
 fuzz: $(VENV)/dev.done setup  ## Decode mutated images (10 minutes; FUZZ="--minutes 60 --seed 7")
 	@$(BIN)/python -m tests.support.fuzz $(FUZZ)
 
-bench: $(VENV)/dev.done bench/.peer/installed setup  ## Measure beside rembg's server (20 minutes; BENCH="--only latency --quick" for a part)
+bench: $(VENV)/dev.done bench/.peer/installed setup  ## Measure beside rembg's server (20 to 50 minutes; BENCH="--only latency --quick" for a part)
 	@$(BIN)/python -m bench $(BENCH)
 
 quality: $(VENV)/dev.done setup  ## Score cutouts against true mattes (QUALITY="folder ..." for your own)

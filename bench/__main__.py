@@ -1,9 +1,11 @@
 """`python -m bench [--quick] [--only SECTION ...]`: measure the service beside rembg's server.
 
-Writes a folder of bench/results/ for the processor, or bench/trial/ with an option.
+Writes a folder of bench/results/ for the processor, or bench/trial/ with either option.
+`--again SECTION` replaces a section of the folder, such as one that other work disturbed.
 """
 
 import argparse
+import json
 import re
 from collections.abc import Callable
 
@@ -49,30 +51,45 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="repeat little, to try the bench itself"
     )
+    parser.add_argument(
+        "--again", action="append", choices=SECTIONS, help="a section of the last whole run"
+    )
     options = parser.parse_args()
     with set_up(options.quick) as stage:
-        sizes = {name: len(image) for name, image in stage.images.items()}
-        samples: dict[str, Samples] = {}
-        results = out.described() | {
-            "quick": options.quick,
-            "versions": {
-                "service": out.versions(_SERVICE),
-                "rembg": out.versions(_REMBG, rembg_packages()),
-            },
-            "images": {"made_from": MADE_FROM, "bytes": sizes},
-            "samples": samples,
-        }
+        results = _described(stage)
         folder = out.RESULTS / _folder_name(results["machine"]["processor"])
         if options.quick or options.only:
             folder = out.RESULTS.with_name("trial")
-        for name in options.only or SECTIONS:
+        elif options.again:
+            kept = json.loads((folder / "results.json").read_text())
+            again = kept.get("again", {}) | dict.fromkeys(options.again, results["date"])
+            results = kept | {"versions": results["versions"], "again": again}
+        samples = results["samples"]
+        for name in options.again or options.only or SECTIONS:
             _, measure = SECTIONS[name]
-            measure(stage, samples.setdefault(name, {}))
+            samples[name] = {}
+            measure(stage, samples[name])
             out.write(folder, "results", results, report(results))
     if {"latency", "load"} <= samples.keys():
         plot_bench(samples["latency"], samples["load"], folder / "latency.png")
     if not options.only:
         (folder / "summary.md").write_text(summary(results) + "\n")
+
+
+def _described(stage: Stage) -> Figures:
+    """Return what is known before anything is measured."""
+    return out.described() | {
+        "quick": stage.quick,
+        "versions": {
+            "service": out.versions(_SERVICE),
+            "rembg": out.versions(_REMBG, rembg_packages()),
+        },
+        "images": {
+            "made_from": MADE_FROM,
+            "bytes": {name: len(image) for name, image in stage.images.items()},
+        },
+        "samples": {},
+    }
 
 
 def _folder_name(processor: str) -> str:
@@ -88,9 +105,13 @@ def report(results: Figures) -> str:
         for side, packages in results["versions"].items()
     }
     quick = " A quick run: too few samples to quote." if results["quick"] else ""
+    again = "".join(
+        f" “{SECTIONS[name][0].title}” was measured again on {date}."
+        for name, date in results.get("again", {}).items()
+    )
     return out.document(
         f"# The service beside rembg's server, {results['date']}",
-        f"{out.about(results['machine'])}.{quick}",
+        f"{out.about(results['machine'])}.{quick}{again}",
         f"Service: {listed['service']}. rembg: {listed['rembg']}. Both serve u2netp over loopback "
         "and get the same JPEG images (quality 90, 4:2:0; "
         f"{results['images']['made_from']}), in alternation in one run. Figures are medians, with "

@@ -45,22 +45,24 @@ FOLDER = Section(
 
 
 def measure_folder(stage: Stage, samples: Samples) -> None:
-    """Record `batch` with two workers and with one, and rembg, in alternation."""
+    """Record `batch` with two workers and with one, and rembg.
+
+    A folder is measured once: it takes minutes, and is an average of many images.
+    """
     sides = {"rembg": (), "default": (), "edges=raw": ("--edges", "raw")}
     with tempfile.TemporaryDirectory() as scratch:
         images, part = Path(scratch, "images"), Path(scratch, "part")
         _fill(images, stage, stage.repeat(1, 10))
         _fill(part, stage, _PART * stage.repeat(1, 4))
         count = len(list(images.iterdir()))
-        for _ in range(stage.repeat(3, 1)):
-            for side, options in sides.items():
-                seconds, _ = _run(side, images, "2", options)
-                case = f"{count} images"
-                record(samples, case, side, seconds=seconds, rate=count / seconds)
-                if side != "rembg":
-                    record(samples, case, side, one=_run(side, images, "1", options)[0])
-                record(samples, case, side, peak=_run(side, part, "2", options, watch=True)[1])
-                say(f"batch: {side}: {count / seconds:.2f} images per second")
+        case = f"{count} images"
+        for side, options in sides.items():
+            seconds, _ = _run(side, images, "2", options)
+            record(samples, case, side, seconds=seconds, rate=count / seconds)
+            if side != "rembg":
+                record(samples, case, side, one=_run(side, images, "1", options)[0])
+            record(samples, case, side, peak=_run(side, part, "2", options, watch=True)[1])
+            say(f"batch: {side}: {count / seconds:.2f} images per second")
 
 
 def _fill(folder: Path, stage: Stage, divisor: int) -> None:

@@ -42,18 +42,21 @@ class LocalColorModel:
     """The sure colors around each cell of a coarse grid.
 
     `fields` is float32 (8, rows, columns + 1): F and B (three channels each, 0 to 1), the mask's
-    weight s / (|d|² + s), and k. The last column is repeated. `window` is the part of the image
-    that the grid covers, in pixels.
+    weight s / (|d|² + s), and k. The last column is repeated. They are a part of a grid whose size
+    is `grid`, (rows, columns), from the cell `first`, (row, column). `window` is the part of the
+    image that the whole grid covers, in pixels.
     """
 
     fields: Floats
+    first: tuple[int, int]
+    grid: tuple[int, int]
     window: Box
 
     @property
     def pixels_per_cell(self) -> float:
         """How many pixels of the image a cell of the mask covers: half of the grid's per side."""
-        _, rows, columns = self.fields.shape
-        return self.window.width * self.window.height / int(4 * rows * (columns - 1))
+        rows, columns = self.grid
+        return self.window.width * self.window.height / (4 * rows * columns)
 
     def at(
         self, corner: tuple[int, int], counts: NDArray[np.intp], columns: NDArray[np.intp]
@@ -61,15 +64,22 @@ class LocalColorModel:
         """Interpolate the fields bilinearly at pixels of the image: float32 (8, pixels).
 
         The pixels come row by row: `counts` has their number in each row, and `columns` the column
-        of each pixel, both from `corner`, (left, top). Outside the window, the fields are those at
-        its border.
+        of each pixel, both from `corner`, (left, top). Outside the part of the grid, the fields are
+        those at its border.
         """
         _, cells_down, cells_across = self.fields.shape
-        cells_across -= 1
         height, width = len(counts), int(columns.max()) + 1
         window = self.window
-        row, down = _cell_positions(corner[1] - window.top, height, cells_down, window.height)
-        column, along = _cell_positions(corner[0] - window.left, width, cells_across, window.width)
+        row, down = _cell_positions(
+            np.arange(height) + (corner[1] - window.top),
+            self.grid[0] / window.height,
+            (self.first[0], cells_down),
+        )
+        column, along = _cell_positions(
+            np.arange(width) + (corner[0] - window.left),
+            self.grid[1] / window.width,
+            (self.first[1], cells_across - 1),
+        )
         first, last = int(column[0]), int(column[-1]) + 2
         part = self.fields[:, :, first:last]
         before = part[:, row]
@@ -98,11 +108,16 @@ def fit_local_colors(
     the full image that both show, in pixels.
     """
     cells = np.asarray(Image.fromarray(mask).reduce(2), dtype=np.float32) * TO_SHARE
-    colors = planes(np.asarray(model_image.reduce(2)))
+    grid = cells.shape
+    reach = max(1, round(_REACH * max(grid)))
+    used = _cells_beside(mask)
+    around = used.grown(reach, grid[::-1])
+    left, top, right, bottom = around.corners
+    part = slice(top, bottom), slice(left, right)
+    cells, colors = cells[part], planes(np.asarray(model_image.reduce(2))[part])
     squares = dot(colors, colors)
     sure_foreground = np.clip((cells - _MIN_FOREGROUND) / (1 - _MIN_FOREGROUND), 0, 1)
     sure_background = np.clip((_MAX_BACKGROUND - cells) / _MAX_BACKGROUND, 0, 1)
-    reach = max(1, round(_REACH * max(cells.shape)))
     foreground, variance, known = _local_mean(colors, squares, sure_foreground, reach)
     background, other_variance, other_known = _local_mean(colors, squares, sure_background, reach)
     variance += other_variance
@@ -116,11 +131,27 @@ def fit_local_colors(
     doubt = _NOISE + _VARIANCE_WEIGHT * (variance + _RESIDUAL_WEIGHT * dot(residual, residual))
     doubt /= np.maximum(known, _MIN_KNOWN)
 
-    fields = np.empty((8, cells.shape[0], cells.shape[1] + 1), np.float32)
-    fields[:3, :, :-1], fields[3:6, :, :-1] = foreground, background
-    fields[6, :, :-1], fields[7, :, :-1] = doubt / (distance + doubt), known
+    left, top, right, bottom = used.relative_to(around).corners
+    inner = slice(top, bottom), slice(left, right)
+    fields = np.empty((8, used.height, used.width + 1), np.float32)
+    fields[:3, :, :-1], fields[3:6, :, :-1] = foreground[:, *inner], background[:, *inner]
+    fields[6, :, :-1], fields[7, :, :-1] = (doubt / (distance + doubt))[inner], known[inner]
     fields[:, :, -1] = fields[:, :, -2]
-    return LocalColorModel(fields, window)
+    return LocalColorModel(fields, (used.top, used.left), grid, window)
+
+
+def _cells_beside(mask: NDArray[np.uint8]) -> Box:
+    """Return the cells of the grid that pixels with a trace of the mask may ask for.
+
+    LANCZOS spreads a cell of the mask over 3 to each side, and bilinear interpolation needs one
+    cell of the grid more.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    height, width = (-(-side // 2) for side in mask.shape)
+    if rows.size == 0:
+        return Box(0, 0, width, height)
+    traced = Box.between(columns[0] // 2, rows[0] // 2, columns[-1] // 2 + 1, rows[-1] // 2 + 1)
+    return traced.grown(3, (width, height))
 
 
 def _local_mean(
@@ -189,13 +220,14 @@ def planes(colors: NDArray[np.uint8]) -> Floats:
 
 
 def _cell_positions(
-    first: int, count: int, cells: int, length: int
+    pixels: NDArray[np.intp], cells_per_pixel: float, part: tuple[int, int]
 ) -> tuple[NDArray[np.intp], Floats]:
-    """Locate `count` pixels from `first`, on a side of `length` pixels, in a row of `cells`.
+    """Locate pixels on a side of the window in a part of the grid: its first cell and its length.
 
     Return the cell before each pixel's center, and the way to the next cell, 0 to 1.
     """
-    centers = (np.arange(first, first + count) + 0.5) * (cells / length) - 0.5
-    positions = np.clip(centers, 0, cells - 1)
+    first, count = part
+    centers = (pixels + 0.5) * cells_per_pixel - 0.5
+    positions = np.clip(centers, first, first + count - 1) - first
     before = positions.astype(np.intp)
     return before, (positions - before).astype(np.float32)

@@ -84,23 +84,32 @@ class Matte:
 
         Raises NoSubjectFound if alpha is 0 everywhere.
         """
-        region = self._upsampler.touched
-        threshold, peak = VISIBLE_ALPHA, 0
-        for band in _bands(region, self._steps[1], from_end=False):
-            peak = max(peak, int(self.render(band).max()))
-            if peak >= threshold:
-                break
-        else:
-            if peak == 0:
-                raise NoSubjectFound
-            threshold = peak
-        for axis in (0, 1):
-            for from_end in (False, True):
-                region = self._trim(region, axis, threshold, from_end)
-        return region
+        visible = self._trimmed(self._upsampler.bounds(VISIBLE_ALPHA), VISIBLE_ALPHA)
+        if visible is not None:
+            return visible
+        region = self._upsampler.bounds()
+        bands = _bands(region, self._steps[1], from_end=False)
+        peak = max((int(self.render(band).max()) for band in bands), default=0)
+        strongest = self._trimmed(region, peak) if peak else None
+        if strongest is None:
+            raise NoSubjectFound
+        return strongest
 
-    def _trim(self, region: Box, axis: int, threshold: int, from_end: bool) -> Box:
-        """Remove the rows (axis 0) or columns (axis 1) before the first visible one, or after."""
+    def _trimmed(self, region: Box, threshold: int) -> Box | None:
+        """Return the box of alpha of at least `threshold` in a region, or None without any."""
+        found = self._trim(region, 0, threshold, from_end=False)
+        if found is None:
+            return None
+        for axis, from_end in ((0, True), (1, False), (1, True)):
+            # In another band, a value at the threshold may be rounded below it.
+            found = self._trim(found, axis, threshold, from_end) or found
+        return found
+
+    def _trim(self, region: Box, axis: int, threshold: int, from_end: bool) -> Box | None:
+        """Remove the rows (axis 0) or columns (axis 1) before the first visible one, or after.
+
+        Return None if none is visible.
+        """
         left, top, right, bottom = region.corners
         for band in _bands(region, self._steps[1 - axis], from_end, axis):
             lines = np.flatnonzero(self.render(band).max(axis=1 - axis) >= threshold)
@@ -117,8 +126,8 @@ class Matte:
                         if from_end
                         else (band.left + int(lines[0]), right)
                     )
-                break
-        return Box.between(left, top, right, bottom)
+                return Box.between(left, top, right, bottom)
+        return None
 
 
 def _relative(region: Box, box: Box) -> tuple[int, int, int, int]:

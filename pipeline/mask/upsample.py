@@ -9,16 +9,15 @@ from PIL import Image
 
 from pipeline.image.box import Box
 
-# LANCZOS with a = 3 spreads one cell over 3 cells on each side.
+# LANCZOS with a = 3 spreads one cell over 3 cells on each side. Midway between two cells, where its
+# positive weights are greatest, they add up to 1.27 in each direction.
 _LANCZOS_REACH = 3
+_LANCZOS_GAIN = 1.27**2
 _LANCZOS = ResizeAlg.convolution(FilterType.lanczos3)
 
 
 class Upsampler:
-    """A mask at the size of the window of an image that it shows, by LANCZOS, region by region.
-
-    `touched` is the part of the image where it can be above 0.
-    """
+    """A mask at the size of the window of an image that it shows, by LANCZOS, region by region."""
 
     def __init__(self, mask: NDArray[np.uint8], window: Box, exact: bool) -> None:
         """Upsample `mask`, uint8 (height, width) with a cell above 0, to `window`.
@@ -28,11 +27,10 @@ class Upsampler:
         one in 300 differs, by 1.
         """
         self._exact = exact
-        self._window = window
+        self._mask, self._window = mask, window
         self._rows, columns = mask.shape
         self._whole: NDArray[np.uint8] | None = None
         size = window.width, window.height
-        self.touched = _touched_region(mask, window)
         image = Image.fromarray(mask)
         if size[0] < columns or size[1] < self._rows:
             # The mask is reduced on a side, which is cheap. Pillow's order of passes varies.
@@ -49,6 +47,19 @@ class Upsampler:
     def peak(self) -> int:
         """The greatest alpha: below 255 only in an image smaller than the mask."""
         return 255 if self._whole is None else int(self._whole.max())
+
+    def bounds(self, least: int = 1) -> Box:
+        """Return a box of the image with every alpha of at least `least`, 1 to 255.
+
+        It is empty if there is none.
+        """
+        occupied = self._mask >= max(1, int(least / _LANCZOS_GAIN))
+        rows, columns = np.flatnonzero(occupied.any(axis=1)), np.flatnonzero(occupied.any(axis=0))
+        if rows.size == 0:
+            return Box(self._window.left, self._window.top, 0, 0)
+        left, right = _touched_span(columns, self._mask.shape[1], self._window.width)
+        top, bottom = _touched_span(rows, self._rows, self._window.height)
+        return Box(self._window.left + left, self._window.top + top, right - left, bottom - top)
 
     def region(self, box: Box) -> NDArray[np.uint8]:
         """Return the alpha of a region of the image: uint8 (height, width)."""
@@ -77,13 +88,6 @@ class Upsampler:
         crop = CropBox(0, start, box.width, end - start)
         Resizer().resize_pil(columns, alpha, ResizeOptions(_LANCZOS, crop_box=crop))
         return np.array(alpha)
-
-
-def _touched_region(mask: NDArray[np.uint8], window: Box) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    left, right = _touched_span(columns, mask.shape[1], window.width)
-    top, bottom = _touched_span(rows, mask.shape[0], window.height)
-    return Box(window.left + left, window.top + top, right - left, bottom - top)
 
 
 def _touched_span(occupied: NDArray[np.intp], cells: int, pixels: int) -> tuple[int, int]:

@@ -59,10 +59,29 @@ def test_a_region_is_a_crop_of_the_whole(size: tuple[int, int], exact: bool) -> 
 def test_nothing_is_above_0_outside_the_touched_region(size: tuple[int, int]) -> None:
     upsampler = Upsampler(MASK, Box(0, 0, *size), exact=True)
     whole = upsampler.region(Box(0, 0, *size))
-    left, top, right, bottom = upsampler.touched.corners
+    left, top, right, bottom = upsampler.bounds().corners
     assert whole[top:bottom, left:right].any()
     whole[top:bottom, left:right] = 0
     assert not whole.any()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("least", [1, 10, 91])
+def test_no_alpha_of_a_value_is_out_of_its_bounds(size: tuple[int, int], least: int) -> None:
+    """Faint cells add up to more than each has."""
+    mask = np.full((320, 320), least // 3, np.uint8)
+    mask[::3, ::2] = least - 1
+    mask[100:180, 40:300] = MASK[100:180, 40:300]
+    upsampler = Upsampler(mask, Box(0, 0, *size), exact=True)
+    whole = upsampler.region(Box(0, 0, *size))
+    left, top, right, bottom = upsampler.bounds(least).corners
+    whole[top:bottom, left:right] = 0
+    assert whole.max() < least
+
+
+def test_bounds_are_empty_where_nothing_is_as_strong() -> None:
+    faint = Upsampler(MASK // 100, Box(0, 0, 640, 640), exact=True)
+    assert faint.bounds(10) == Box(0, 0, 0, 0)
 
 
 def test_a_subject_smaller_than_a_pixel_is_one_pixel() -> None:
@@ -88,6 +107,5 @@ def test_a_window_is_upsampled_in_its_place(exact: bool) -> None:
         difference = upsampler.region(box).astype(int) - expected[top:bottom, left:right]
         assert np.abs(difference).max() <= 1
     assert not upsampler.region(Box(0, 600, 600, 50)).any()
-    assert upsampler.touched == Box(
-        alone.touched.left + 50, alone.touched.top + 70, alone.touched.width, alone.touched.height
-    )
+    bounds = alone.bounds()
+    assert upsampler.bounds() == Box(bounds.left + 50, bounds.top + 70, bounds.width, bounds.height)
