@@ -24,9 +24,8 @@ _FASTER, _WORKERS = "rembg.seconds / seconds", "one / seconds"
 
 FOLDER = Section(
     "A folder of many images",
-    f"{sum(_MIX.values())} JPEGs by `batch` with two workers and by `rembg p -m u2netp`, in "
-    f"alternation, start included. Peaks are those of a {_PART}th of the images, in runs of their "
-    "own.",
+    f"{sum(_MIX.values())} JPEGs by `batch` with two workers and by `rembg p -m u2netp`, start "
+    f"included. Peaks are those of a {_PART}th of the images, in runs of their own.",
     [
         ("times as fast as rembg", _FASTER, "×"),
         ("of one worker", _WORKERS, "×"),
