@@ -61,8 +61,8 @@ def test_everything_can_be_done_by_keyboard(open_page: Open) -> None:
 @pytest.mark.parametrize(
     ("screen", "scheme"),
     [
-        ("desktop", "light"),
         ("phone", "dark"),
+        pytest.param("desktop", "light", marks=pytest.mark.slow),
         pytest.param("desktop", "dark", marks=pytest.mark.slow),
         pytest.param("phone", "light", marks=pytest.mark.slow),
     ],

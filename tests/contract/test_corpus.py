@@ -20,7 +20,7 @@ def status_and_code(response: httpx.Response) -> tuple[str, str]:
     ]
 
 
-@pytest.mark.parametrize("every", [40, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [80, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_row_of_the_corpus_gets_its_code(every: int, service: Server, data: Path) -> None:
     """All 692 images take two minutes."""
     folder = data / "corpus"
@@ -52,7 +52,7 @@ AWKWARD = {
 }
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_awkward_image_gets_its_code(
     every: int, service: Server, source: Source, data: Path
 ) -> None:
@@ -69,7 +69,7 @@ def test_every_awkward_image_gets_its_code(
     }
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("folder", ["photos", "photos/large", "groundtruth/people/images"])
 def test_every_photo_has_a_clear_subject(
     folder: str, every: int, service: Server, data: Path

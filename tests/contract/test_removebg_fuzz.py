@@ -16,7 +16,7 @@ from tests.support.source import Source
 
 pytestmark = pytest.mark.usefixtures("unharmed")
 
-DOSES = [10, pytest.param(300, marks=pytest.mark.slow)]
+DOSES = [5, pytest.param(300, marks=pytest.mark.slow)]
 
 
 def values_of(name: str) -> st.SearchStrategy[str]:
@@ -78,7 +78,7 @@ def test_any_json(service: Server, examples: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("examples", "phases"), [(8, "fuzzing"), pytest.param(200, "all", marks=pytest.mark.slow)]
+    ("examples", "phases"), [(4, "fuzzing"), pytest.param(200, "all", marks=pytest.mark.slow)]
 )
 def test_schemathesis_finds_no_failure(
     service: Server, source: Source, examples: int, phases: str, tmp_path: Path

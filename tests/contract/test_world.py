@@ -16,7 +16,7 @@ from tests.support.world_names import PATHS
 
 # Downloads by names whose addresses change at every look-up. A quarter of them should succeed.
 FLIPS = pytest.mark.parametrize(
-    "flips", [200, pytest.param(1_000, marks=pytest.mark.slow)], indirect=True
+    "flips", [100, pytest.param(1_000, marks=pytest.mark.slow)], indirect=True
 )
 
 

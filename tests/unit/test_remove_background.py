@@ -210,7 +210,7 @@ def test_memory_that_runs_out_in_the_model_is_out_of_memory(photo: bytes) -> Non
         run(photo, Failing())
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_all_parts_uncropped_are_rembgs_mask(
     step: int, data: Path, segmenter: U2netpSegmenter, rembg_session: Any
 ) -> None:

@@ -36,7 +36,7 @@ def test_the_mask_is_rembgs(photo: bytes, segmenter: U2netpSegmenter, rembg_sess
     assert 0.99 < prediction.peak <= 1
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_the_mask_of_every_reference_image_is_rembgs(
     step: int, data: Path, segmenter: U2netpSegmenter, rembg_session: Any
 ) -> None:
