@@ -1,0 +1,58 @@
+"""Files that are less common than JPEG in sRGB: each ends in an image in sRGB, or in its error."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.weights import SAMPLE
+from tests.support.color_files import avif_with, cicp, gama, png_with
+from tests.support.color_formulas import CODES, Light, converted, light_of_power
+from tests.support.images import cutout_of
+from tests.support.serving import Server
+
+PHOTO = Image.open(SAMPLE).convert("RGB").resize((400, 400))
+
+
+def shown(service: Server, data: bytes) -> tuple[NDArray[np.int_], NDArray[np.bool_]]:
+    """Return the colors of the whole response, and which pixels are opaque."""
+    cutout = np.asarray(cutout_of(service.upload(data, crop="false", edges="raw"))).astype(int)
+    return cutout[..., :3], cutout[..., 3] == 255
+
+
+def assert_converted(
+    service: Server, data: bytes, to_light: Callable[[Light], Light], matrix: Light | None = None
+) -> None:
+    """The response must have the colors that the formulas make of those that are stored."""
+    colors, opaque = shown(service, data)
+    stored = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert opaque.mean() > 0.05
+    difference = np.abs(colors - converted(stored, to_light, matrix))[opaque]
+    assert difference.max() <= 3
+    assert difference.mean() < 0.5
+
+
+@pytest.mark.parametrize("gamma", [100_000, 55_556])
+def test_gamma_is_converted(gamma: int, service: Server, unharmed: None) -> None:
+    assert_converted(service, png_with(PHOTO, gama(gamma)), light_of_power(gamma / 100_000))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "AVIF"])
+@pytest.mark.parametrize(("primaries", "transfer", "to_light", "matrix"), CODES)
+def test_codes_are_converted(
+    kind: str,
+    primaries: int,
+    transfer: int,
+    to_light: Callable[[Light], Light],
+    matrix: Light | None,
+    service: Server,
+    unharmed: None,
+) -> None:
+    if kind == "PNG":
+        data = png_with(PHOTO, cicp(primaries, transfer))
+    else:
+        data = avif_with(PHOTO, primaries, transfer)
+    assert_converted(service, data, to_light, matrix)
