@@ -78,6 +78,8 @@ def decode(
     if not data:
         raise EmptySource
     kind = detect_format(data)
+    if kind == "JXL":
+        raise UnsupportedImageType("JPEG XL")
     if kind is None or (kind == "HEIF" and heif is None):
         raise UnsupportedImageType
     try:

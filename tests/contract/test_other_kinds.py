@@ -12,7 +12,7 @@ from pipeline.weights import SAMPLE
 from tests.support.color_files import avif_with, cicp, gama, png_with
 from tests.support.color_formulas import CODES, Light, converted, light_of_power
 from tests.support.images import cutout_of
-from tests.support.serving import Server
+from tests.support.serving import Server, assert_error
 
 PHOTO = Image.open(SAMPLE).convert("RGB").resize((400, 400))
 
@@ -56,3 +56,10 @@ def test_codes_are_converted(
     else:
         data = avif_with(PHOTO, primaries, transfer)
     assert_converted(service, data, to_light, matrix)
+
+
+@pytest.mark.parametrize("start", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_jpeg_xl_is_refused_by_its_name(start: bytes, service: Server, unharmed: None) -> None:
+    response = service.upload(start + bytes(100))
+    assert_error(response, 422, "unsupported_image_type")
+    assert "JPEG XL" in response.json()["error"]
