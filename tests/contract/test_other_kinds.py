@@ -11,7 +11,8 @@ from PIL import Image
 from pipeline.weights import SAMPLE
 from tests.support.color_files import avif_with, cicp, gama, png_with
 from tests.support.color_formulas import CODES, Light, converted, light_of_power
-from tests.support.images import cutout_of
+from tests.support.images import BLUE, cutout_of, encoded
+from tests.support.multi_picture import multi_picture, ultra_hdr
 from tests.support.serving import Server, assert_error
 
 PHOTO = Image.open(SAMPLE).convert("RGB").resize((400, 400))
@@ -56,6 +57,16 @@ def test_codes_are_converted(
     else:
         data = avif_with(PHOTO, primaries, transfer)
     assert_converted(service, data, to_light, matrix)
+
+
+@pytest.mark.parametrize("kind", ["MPO", "Ultra HDR"])
+def test_of_several_images_the_base_image_is_shown(
+    kind: str, service: Server, unharmed: None
+) -> None:
+    base = encoded(PHOTO, "JPEG", quality=90)
+    other = encoded(Image.new("RGB", PHOTO.size, BLUE), "JPEG")
+    data = multi_picture(base, other) if kind == "MPO" else ultra_hdr(base, other)
+    assert service.upload(data).content == service.upload(base).content
 
 
 @pytest.mark.parametrize("start", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])

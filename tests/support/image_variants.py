@@ -24,6 +24,7 @@ from tests.support.color_files import (
 from tests.support.heif_files import coded, composed, grid, heic, overlay
 from tests.support.image_parts import repair_checksums
 from tests.support.images import encoded
+from tests.support.multi_picture import multi_picture, ultra_hdr
 
 Options = dict[str, Any]
 
@@ -89,6 +90,7 @@ def variants() -> Iterator[bytes]:
             yield encoded(image, kind, **options)
     yield from _heics(photo, clear, tags)
     yield from _declared_colors(photo, clear)
+    yield from _several_images(photo)
     yield _interlaced()
 
 
@@ -113,6 +115,13 @@ def _declared_colors(photo: Image.Image, clear: Image.Image) -> Iterator[bytes]:
     yield png_with(photo.convert("L"), cicp(BT2020, PQ), gama(45_455))
     yield png_with(clear, cicp(P3, SRGB))
     yield avif_with(photo, BT2020, PQ)
+
+
+def _several_images(photo: Image.Image) -> Iterator[bytes]:
+    """Yield JPEG files with a second image."""
+    base, other = encoded(photo, "JPEG"), encoded(photo.convert("L").resize((24, 18)), "JPEG")
+    yield multi_picture(base, base)
+    yield ultra_hdr(base, other)
 
 
 def _animated(image: Image.Image) -> Options:
