@@ -16,6 +16,7 @@ from tests.support.multi_picture import multi_picture, ultra_hdr
 from tests.support.serving import Server, assert_error
 
 PHOTO = Image.open(SAMPLE).convert("RGB").resize((400, 400))
+LEVELS = np.asarray(PHOTO)
 
 
 def shown(service: Server, data: bytes) -> tuple[NDArray[np.int_], NDArray[np.bool_]]:
@@ -67,6 +68,16 @@ def test_of_several_images_the_base_image_is_shown(
     other = encoded(Image.new("RGB", PHOTO.size, BLUE), "JPEG")
     data = multi_picture(base, other) if kind == "MPO" else ultra_hdr(base, other)
     assert service.upload(data).content == service.upload(base).content
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+def test_a_tiff_in_cmyk_keeps_its_colors(
+    compression: str | None, service: Server, unharmed: None
+) -> None:
+    data = encoded(PHOTO.convert("CMYK"), "TIFF", compression=compression)
+    colors, opaque = shown(service, data)
+    assert opaque.mean() > 0.05
+    assert np.abs(colors - LEVELS)[opaque].mean() < (8 if compression == "jpeg" else 1)
 
 
 @pytest.mark.parametrize("start", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])
