@@ -20,19 +20,19 @@ LEVELS = np.asarray(PHOTO)
 
 
 def shown(service: Server, data: bytes) -> tuple[NDArray[np.int_], NDArray[np.bool_]]:
-    """Return the colors of the whole response, and which pixels are opaque."""
+    """Return the colors of the whole response, and which pixels are nearly opaque."""
     cutout = np.asarray(cutout_of(service.upload(data, crop="false", edges="raw"))).astype(int)
-    return cutout[..., :3], cutout[..., 3] == 255
+    return cutout[..., :3], cutout[..., 3] > 200
 
 
 def assert_converted(
     service: Server, data: bytes, to_light: Callable[[Light], Light], matrix: Light | None = None
 ) -> None:
     """The response must have the colors that the formulas make of those that are stored."""
-    colors, opaque = shown(service, data)
+    colors, visible = shown(service, data)
     stored = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    assert opaque.mean() > 0.05
-    difference = np.abs(colors - converted(stored, to_light, matrix))[opaque]
+    assert visible.mean() > 0.05
+    difference = np.abs(colors - converted(stored, to_light, matrix))[visible]
     assert difference.max() <= 3
     assert difference.mean() < 0.5
 
@@ -75,9 +75,9 @@ def test_a_tiff_in_cmyk_keeps_its_colors(
     compression: str | None, service: Server, unharmed: None
 ) -> None:
     data = encoded(PHOTO.convert("CMYK"), "TIFF", compression=compression)
-    colors, opaque = shown(service, data)
-    assert opaque.mean() > 0.05
-    assert np.abs(colors - LEVELS)[opaque].mean() < (8 if compression == "jpeg" else 1)
+    colors, visible = shown(service, data)
+    assert visible.mean() > 0.05
+    assert np.abs(colors - LEVELS)[visible].mean() < (8 if compression == "jpeg" else 1)
 
 
 @pytest.mark.parametrize("start", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])

@@ -4,6 +4,7 @@ Light is float64, (..., 3), and 1 is white.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,9 @@ CODES: list[tuple[int, int, Callable[[Light], Light], Light | None]] = [
 
 
 def converted(
-    levels: NDArray[np.int_], to_light: Callable[[Light], Light], matrix: Light | None = None
+    levels: NDArray[np.integer[Any]],
+    to_light: Callable[[Light], Light],
+    matrix: Light | None = None,
 ) -> NDArray[np.int_]:
     """Convert levels of 0 to 255, (..., 3), to those of sRGB."""
     light = to_light(levels / 255)
