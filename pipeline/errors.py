@@ -124,11 +124,17 @@ DOWNLOAD_ERRORS: frozenset[type[BackgroundRemovalError]] = frozenset(
 
 class UnsupportedImageType(BackgroundRemovalError):
     code = "unsupported_image_type"
-    message = (
-        "The source is not an image of a supported type; "
-        "send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, "
-        "or HEIC if the service has the extra `heif`."
+    _supported = (
+        "send JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, or HEIC if the service has the extra `heif`."
     )
+    message = f"The source is not an image of a supported type; {_supported}"
+
+    def __init__(self, kind: str | None = None) -> None:
+        """`kind` is the name of a type that is known, and not supported."""
+        if kind is None:
+            super().__init__()
+        else:
+            super().__init__(f"The source is {kind}, which is not supported; {self._supported}")
 
 
 class ImageCorrupt(BackgroundRemovalError):

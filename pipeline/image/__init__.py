@@ -7,6 +7,8 @@ price.py             the memory that decoding will need, and how many pixels it 
 decoder_limits.py    bounds on what the header hides
 pillow_errors.py     Pillow's exceptions -> ours
 color.py             -> 8-bit sRGB and alpha
+declared_color.py    a color space that a file declares by numbers
+icc.py               writes its ICC profile
 heif/                decodes HEIC in a process of its own
 webp.py              decodes WebP by libwebp
 source_image.py      the decoded image

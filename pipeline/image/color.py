@@ -53,19 +53,22 @@ def _alpha_of_key(image: Image.Image, key: object, strips: Strips) -> Image.Imag
     return alpha
 
 
-def prepare_srgb(image: Image.Image, strips: Strips = SERIAL) -> tuple[Image.Image, ToSRGB | None]:
+def prepare_srgb(
+    image: Image.Image, strips: Strips = SERIAL, declared: bytes | None = None
+) -> tuple[Image.Image, ToSRGB | None]:
     """Return the image to keep, at most 4 bytes per pixel, and how to convert a part to sRGB.
 
-    The conversion is None if the image is in sRGB already. Both this function and the conversion
-    raise ImageCorrupt.
+    `declared` is a profile of mode RGB that replaces the embedded one, for grayscale too; it is
+    empty for sRGB. The conversion is None if the image is in sRGB already. Both this function and
+    the conversion raise ImageCorrupt.
     """
-    profile = image.info.get("icc_profile")
+    profile = image.info.get("icc_profile") if declared is None else declared
     if image.mode.startswith("I") or image.mode == "F":
         image = normalize(image, strips)
     elif image.mode in ("1", "LA", "La"):
         with pillow_errors():
             image = image.convert("L")
-    mode = image.mode if image.mode in ("L", "CMYK", "LAB") else "RGB"
+    mode = image.mode if image.mode in ("L", "CMYK", "LAB") and not declared else "RGB"
     transform = _profile_transform(profile, mode) if profile else None
     if transform is None and mode == "LAB":
         transform = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _SRGB, "LAB", "RGB")

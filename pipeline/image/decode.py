@@ -24,6 +24,7 @@ from PIL import (
 from compat.pillow import drop_avif_decoder, limit_png_text, set_warnings
 from pipeline.errors import EmptySource, ImageTooLarge, OutOfMemory, UnsupportedImageType
 from pipeline.image.color import alpha_of, prepare_srgb, srgb_converter
+from pipeline.image.declared_color import declared_profile
 from pipeline.image.decoder_limits import LimitedFile
 from pipeline.image.formats import detect_format
 from pipeline.image.headers.heif import read_declared
@@ -64,11 +65,11 @@ def decode(
 ) -> SourceImage:
     """Decode the first frame of a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF, or a HEIC by `heif`.
 
-    The result is upright (EXIF orientation) and converts to sRGB (ICC profile; a broken one is
-    ignored). Transparency is kept. `claim` is called before decoding with the peak memory that
-    decoding will need, in bytes, and returns the threads to process the image with. With
-    `choose_divisor`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its width and height; this accepts
-    and refuses no other images.
+    The result is upright (EXIF orientation) and converts to sRGB (from an ICC profile, or from the
+    color space that a PNG or an AVIF declares by numbers; a broken one is ignored). Transparency is
+    kept. `claim` is called before decoding with the peak memory that decoding will need, in bytes,
+    and returns the threads to process the image with. With `choose_divisor`, a JPEG may be decoded
+    at 1/2, 1/4 or 1/8 of its width and height; this accepts and refuses no other images.
 
     Raises EmptySource, UnsupportedImageType, ImageCorrupt, OutOfMemory, and, from the header
     alone, ImageTooLarge: over `max_pixels` (fewer for a kind of image that takes much memory, see
@@ -77,6 +78,8 @@ def decode(
     if not data:
         raise EmptySource
     kind = detect_format(data)
+    if kind == "JXL":
+        raise UnsupportedImageType("JPEG XL")
     if kind is None or (kind == "HEIF" and heif is None):
         raise UnsupportedImageType
     try:
@@ -123,7 +126,8 @@ def _decode(
         loaded = _load(image, kind, data)
         orientation = _read_orientation(image)
         alpha = alpha_of(loaded, strips)
-        stored, to_srgb = prepare_srgb(loaded, strips)
+        declared = declared_profile(kind, data, loaded.info.get("icc_profile"))
+        stored, to_srgb = prepare_srgb(loaded, strips, declared)
         if alpha is not None and orientation is not None:
             alpha = alpha.transpose(orientation)
         reduction = None if divisor == 1 else Reduction.of(size, divisor, orientation)

@@ -4,12 +4,14 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 # ISO/IEC 23008-12, annex B: HEVC, single images and sequences. An AVIF may have the last two.
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _MAX_BRAND_BYTES = 256
+# ISO/IEC 18181-2: a codestream alone, or the first box of a file.
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 
 
 def detect_format(data: bytes) -> str | None:
     """Return Pillow's name of an accepted format: JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF or HEIF.
 
-    Return None for anything else.
+    Return JXL for JPEG XL, which is not decoded, and None for anything else.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
@@ -23,6 +25,8 @@ def detect_format(data: bytes) -> str | None:
         return "TIFF"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data.startswith(_JPEG_XL):
+        return "JXL"
     # ISO/IEC 14496-12, 4.3: size, "ftyp", the major brand, a version, the compatible brands.
     if data[4:8] == b"ftyp":
         listed = (data[8:12] + data[16 : int.from_bytes(data[:4], "big")])[:_MAX_BRAND_BYTES]

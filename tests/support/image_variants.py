@@ -9,9 +9,22 @@ from typing import Any
 from PIL import Image, ImageCms
 
 from pipeline.weights import SAMPLE
+from tests.support.color_files import (
+    BT2020,
+    P3,
+    PQ,
+    SRGB,
+    SRGB_POINTS,
+    avif_with,
+    chrm,
+    cicp,
+    gama,
+    png_with,
+)
 from tests.support.heif_files import coded, composed, grid, heic, overlay
 from tests.support.image_parts import repair_checksums
 from tests.support.images import encoded
+from tests.support.multi_picture import multi_picture, ultra_hdr
 
 Options = dict[str, Any]
 
@@ -76,6 +89,8 @@ def variants() -> Iterator[bytes]:
         for image, options in itertools.product(images, choices):
             yield encoded(image, kind, **options)
     yield from _heics(photo, clear, tags)
+    yield from _declared_colors(photo, clear)
+    yield from _several_images(photo)
     yield _interlaced()
 
 
@@ -92,6 +107,21 @@ def _heics(photo: Image.Image, clear: Image.Image, tags: Options) -> Iterator[by
     tile = coded(photo)
     yield composed(grid((180, 72), [2, 3], 2), tile, tile)
     yield composed(overlay((96, 72), [2]), tile)
+
+
+def _declared_colors(photo: Image.Image, clear: Image.Image) -> Iterator[bytes]:
+    """Yield PNG and AVIF files that declare their color space by numbers."""
+    yield png_with(photo, gama(100_000), chrm(SRGB_POINTS))
+    yield png_with(photo.convert("L"), cicp(BT2020, PQ), gama(45_455))
+    yield png_with(clear, cicp(P3, SRGB))
+    yield avif_with(photo, BT2020, PQ)
+
+
+def _several_images(photo: Image.Image) -> Iterator[bytes]:
+    """Yield JPEG files with a second image."""
+    base, other = encoded(photo, "JPEG"), encoded(photo.convert("L").resize((24, 18)), "JPEG")
+    yield multi_picture(base, base)
+    yield ultra_hdr(base, other)
 
 
 def _animated(image: Image.Image) -> Options:

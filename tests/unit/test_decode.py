@@ -46,6 +46,12 @@ def test_other_bytes_are_refused(data: bytes) -> None:
         decode(data, MAX_PIXELS)
 
 
+@pytest.mark.parametrize("data", [b"\xff\x0a\xfa\x1f", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_jpeg_xl_is_refused_by_its_name(data: bytes) -> None:
+    with pytest.raises(UnsupportedImageType, match=r"is JPEG XL, which .* send JPEG, PNG"):
+        decode(data, MAX_PIXELS)
+
+
 def test_an_empty_source_has_its_own_error() -> None:
     with pytest.raises(EmptySource):
         decode(b"", MAX_PIXELS)

@@ -35,6 +35,8 @@ def test_a_file_that_pillow_writes_has_its_format(kind: str) -> None:
         (ftyp(b"heic", b"mif1"), "HEIF"),
         (ftyp(b"msf1", b"hevc"), "HEIF"),
         (ftyp(b"mif1"), "HEIF"),
+        (b"\xff\x0a\xfa\x1f", "JXL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl ", "JXL"),
         *((ftyp(brand), "HEIF") for brand in (b"heix", b"heim", b"heis", b"hevx")),
     ],
 )
@@ -57,6 +59,7 @@ def test_the_first_bytes_of_a_format(start: bytes, kind: str) -> None:
         b"%PDF-1.7",
         ftyp(b"isom", b"mp42"),
         b"x" + ftyp(b"avif"),
+        b"\0\0\0\x0cjP  \r\n\x87\n",  # JPEG 2000
     ],
 )
 def test_other_files_have_none(data: bytes) -> None:

@@ -38,6 +38,9 @@ PRICES: list[tuple[str, str, dict[str, Any], float, float]] = [
     ("TIFF", "RGB", {**LZW, "tiffinfo": {ROWS_PER_STRIP: 200}}, 7, 4),
     ("TIFF", "RGB", {**LZW, "tiffinfo": {ROWS_PER_STRIP: 20}}, 4.3, 4),
     ("TIFF", "RGB", {**LZW, "tiffinfo": {ROWS_PER_STRIP: 20, ORIENTATION: 6}}, 8, 4),
+    ("TIFF", "CMYK", {}, 4, 4),
+    ("TIFF", "CMYK", {**LZW, "tiffinfo": {ROWS_PER_STRIP: 200}}, 8, 4),
+    ("TIFF", "CMYK", {**LZW, "tiffinfo": {ROWS_PER_STRIP: 20}}, 4.4, 4),
 ]
 
 
@@ -87,7 +90,7 @@ def test_the_price_of_planes(
         (4, 4, 40),  # any RGB image
         (5, 5, 32),  # with alpha
         (7, 4, 35),  # progressive JPEG in 4:2:0, where planes cannot be used
-        (8, 4, 31),  # WebP; progressive JPEG in 4:2:2
+        (8, 4, 31),  # WebP; progressive JPEG in 4:2:2; compressed TIFF in CMYK of one strip
         (10, 4, 25),  # progressive JPEG in 4:4:4
         (12, 4, 20),  # progressive JPEG in CMYK
     ],

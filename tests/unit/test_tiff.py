@@ -105,6 +105,25 @@ print(json.dumps([(resident("VmHWM") - before) / pixels, announced[0] / pixels])
 """
 
 
+@pytest.mark.parametrize(
+    ("compression", "rows", "expected"),
+    [(None, 64, 4), ("tiff_lzw", 3000, 8), ("tiff_adobe_deflate", 64, 4.1)],
+)
+def test_a_tiff_in_cmyk_takes_the_memory_that_it_announces(
+    compression: str | None, rows: int, expected: float, tmp_path: Path
+) -> None:
+    """It is kept in CMYK, and converted when a region is asked for."""
+    image = Image.effect_noise((4000, 3000), 100).convert("CMYK")
+    file = tmp_path / "image.tif"
+    file.write_bytes(
+        encoded(image, "TIFF", compression=compression, tiffinfo={ROWS_PER_STRIP: rows})
+    )
+    (line,) = output_of(PEAK, file)
+    measured, announced = json.loads(line)
+    assert announced == pytest.approx(expected, abs=0.05)
+    assert announced - 1 < measured < announced + 0.5
+
+
 @pytest.mark.parametrize("compression", [None, "tiff_lzw"])
 def test_a_rotated_tiff_takes_the_memory_that_it_announces(
     compression: str | None, tmp_path: Path

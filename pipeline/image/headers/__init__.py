@@ -8,4 +8,6 @@ av1.py          what an AV1 bitstream makes its decoder allocate
 tiff.py         what libtiff unpacks at a time
 jpeg.py         whether a JPEG comes in several scans
 png_chunks.py   a PNG without its animation
+png_color.py    the color space of a PNG
+avif_color.py   the color space of an AVIF
 """
