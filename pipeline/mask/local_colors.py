@@ -7,7 +7,13 @@ of the neighborhood the mask is sure of, on the side where that is less. From th
 
     s = (0.02 + 3.5 (σ²F + σ²B + 3 ρ²)) / k
 
-tells how little the colors say (`refine.py`).
+tells how little the colors say (`refine.py`). How far they may move the edge is
+
+    f = min((p / 7)², 8 g) |d|² / (|d|² + s)        8 g inside the mask's edge only
+
+with d = F − B, p pixels of the image per cell of the mask, and g, the mask's slope per cell. The
+smaller a cell is, the less the edge may move away from the mask's own. Inside it, the edge stays on
+the ramp to the outside: a plateau that has the background's color is a part of the subject.
 """
 
 from dataclasses import dataclass
@@ -30,6 +36,10 @@ _NOISE = 0.02  # the squared distance below which F and B are the same color
 _VARIANCE_WEIGHT = 3.5
 _RESIDUAL_WEIGHT = 3.0
 
+_FREE_PIXELS = 7.0  # of p, from which the size of a cell hardly limits f
+_RAMP_CELLS = 8.0  # of a ramp from one half to all, on which the edge may be anywhere
+_INSIDE = 0.5  # the mask from which a cell is inside its edge
+
 _MIN_KNOWN = 1e-3
 TINY = np.float32(1e-6)
 TO_SHARE = np.float32(1 / 255)
@@ -41,10 +51,10 @@ Floats = NDArray[np.floating[Any]]
 class LocalColorModel:
     """The sure colors around each cell of a coarse grid.
 
-    `fields` is float32 (8, rows, columns + 1): F and B (three channels each, 0 to 1), the mask's
-    weight s / (|d|² + s), and k. The last column is repeated. They are a part of a grid whose size
-    is `grid`, (rows, columns), from the cell `first`, (row, column). `window` is the part of the
-    image that the whole grid covers, in pixels.
+    `fields` is float32 (9, rows, columns + 1): F and B (three channels each, 0 to 1), the mask's
+    weight s / (|d|² + s), k, and f. The last column is repeated. They are a part of a grid whose
+    size is `grid`, (rows, columns), from the cell `first`, (row, column). `window` is the part of
+    the image that the whole grid covers, in pixels.
     """
 
     fields: Floats
@@ -52,16 +62,10 @@ class LocalColorModel:
     grid: tuple[int, int]
     window: Box
 
-    @property
-    def pixels_per_cell(self) -> float:
-        """How many pixels of the image a cell of the mask covers: half of the grid's per side."""
-        rows, columns = self.grid
-        return self.window.width * self.window.height / (4 * rows * columns)
-
     def at(
         self, corner: tuple[int, int], counts: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> Floats:
-        """Interpolate the fields bilinearly at pixels of the image: float32 (8, pixels).
+        """Interpolate the fields bilinearly at pixels of the image: float32 (9, pixels).
 
         The pixels come row by row: `counts` has their number in each row, and `columns` the column
         of each pixel, both from `corner`, (left, top). Outside the part of the grid, the fields are
@@ -130,12 +134,17 @@ def fit_local_colors(
     residual -= np.clip(share, 0, 1) * difference
     doubt = _NOISE + _VARIANCE_WEIGHT * (variance + _RESIDUAL_WEIGHT * dot(residual, residual))
     doubt /= np.maximum(known, _MIN_KNOWN)
+    weight = doubt / (distance + doubt)
+    pixels = window.width * window.height / mask.size
+    freedom = np.full_like(cells, (pixels / _FREE_PIXELS) ** 2)
+    np.minimum(freedom, _RAMP_CELLS * _slope(cells), out=freedom, where=cells > _INSIDE)
 
     left, top, right, bottom = used.relative_to(around).corners
     inner = slice(top, bottom), slice(left, right)
-    fields = np.empty((8, used.height, used.width + 1), np.float32)
+    fields = np.empty((9, used.height, used.width + 1), np.float32)
     fields[:3, :, :-1], fields[3:6, :, :-1] = foreground[:, *inner], background[:, *inner]
-    fields[6, :, :-1], fields[7, :, :-1] = (doubt / (distance + doubt))[inner], known[inner]
+    fields[6, :, :-1], fields[7, :, :-1] = weight[inner], known[inner]
+    fields[8, :, :-1] = (freedom * (1 - weight))[inner]
     fields[:, :, -1] = fields[:, :, -2]
     return LocalColorModel(fields, (used.top, used.left), grid, window)
 
@@ -152,6 +161,13 @@ def _cells_beside(mask: NDArray[np.uint8]) -> Box:
         return Box(0, 0, width, height)
     traced = Box.between(columns[0] // 2, rows[0] // 2, columns[-1] // 2 + 1, rows[-1] // 2 + 1)
     return traced.grown(3, (width, height))
+
+
+def _slope(cells: Floats) -> Floats:
+    """Return how much the mask changes per cell of its own, two of which are one of `cells`."""
+    slope: Floats = np.hypot(*np.gradient(cells))
+    slope *= 0.5
+    return slope
 
 
 def _local_mean(

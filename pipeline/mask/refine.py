@@ -14,14 +14,13 @@ For a pixel of color I and mask m (0 to 1), with colors as vectors in [0, 1]³ a
     a    = clip(((I − B)·d + s c(m)) / (|d|² + s))        the colors' alpha, and the mask's
     w    = 0.4 (1 + √(|d|² / (|d|² + s)))                 0.4 if the mask decides, 0.8 if colors do
     b    = clip((a − ½) / w + ½)
-    t    = (m − ½) / ((p / 7)² |d|² / (|d|² + s))         how far this is inside the mask's edge
+    t    = (m − ½) / f                                    how far this is inside the mask's edge
     α    = m + k (clip(b, ½ clip(t), 1 − ½ clip(−t)) − m)
 
-clip limits to [0, 1], or to the bounds that follow. p is how many pixels of the image a cell of the
-mask covers. The smaller it is, the less colors may move the edge away from the mask's own: beyond
-|t| = 1, α stays on the mask's side of ½. Where colors do not decide, that is everywhere.
-`local_colors.py` has the other symbols. Where k is 0 (a strap, a wisp of hair) the mask's trace is
-all there is, and α is m.
+clip limits to [0, 1], or to the bounds that follow. Colors may move the edge away from the mask's
+own as far as f allows: beyond |t| = 1, α stays on the mask's side of ½. Where colors do not decide,
+that is everywhere. `local_colors.py` has f and the other symbols. Where k is 0 (a strap, a wisp of
+hair) the mask's trace is all there is, and α is m.
 
 The foreground's color of a pixel with 0 < α < 1 is
 
@@ -32,8 +31,8 @@ The foreground's color of a pixel with 0 < α < 1 is
 The constants were chosen with `make quality` on people, products and fur, by the error of alpha.
 They are a compromise: fur prefers softer edges than products. `python -m bench.quality.constants`
 prints how the error depends on each. From 0.75 to 1.33 times its value it changes by at most 1 %,
-except for _MASK_CENTER (3.6 %) and _MIN_WIDTH (1.6 %). The bounds by t were chosen on all six sets
-by IoU and boundary F: without them, colors that a weak mask misplaces move the edge of hard scenes
+except for _MASK_CENTER (3.6 %) and _MIN_WIDTH (1.6 %). The bounds by t were chosen by IoU and
+boundary F on sets of hard scenes too: without them, colors that a weak mask misplaces move the edge
 (0.6 points of IoU and 2.8 of boundary F lost on GrabCut).
 """
 
@@ -48,8 +47,6 @@ SURE_BACKGROUND, SURE_FOREGROUND = 10, 245
 
 _MASK_CENTER, _MASK_WIDTH = 0.6, 0.5  # of c(m)
 _MIN_WIDTH = 0.4  # of w
-_FREE_PIXELS = 7.0  # of p, from which colors that decide may move the edge anywhere
-_UNBOUND = 16.0  # (p / 7)² from which the bounds are too small to be seen
 _BELOW_HALF = 0.503  # what is taken from 1 to stay below one half of 255
 
 
@@ -76,9 +73,7 @@ def refine_edge(
         mask = alpha.take(unsure) * TO_SHARE
         flat = colors.reshape(-1, colors.shape[2])
         image = planes(flat.take(unsure, axis=0)[:, :3])
-        share = _solve_alpha(
-            mask, image, fields, (local_colors.pixels_per_cell / _FREE_PIXELS) ** 2
-        )
+        share = _solve_alpha(mask, image, fields)
         refined = (share * 255 + 0.5).astype(np.uint8)
     np.multiply(alpha > 127, np.uint8(255), out=alpha)
     if unsure.size:
@@ -96,14 +91,14 @@ def refine_edge(
             flat[unsure, :3] = image.T
 
 
-def _solve_alpha(mask: Floats, image: Floats, fields: Floats, freedom: float) -> Floats:
+def _solve_alpha(mask: Floats, image: Floats, fields: Floats) -> Floats:
     """Return the α of pixels, float32 (pixels,).
 
-    `mask` is their upsampled mask, 0 to 1, (pixels,), `image` their colors, (3, pixels), `fields`
-    the interpolated LocalColorModel.fields, (8, pixels), and `freedom` is (p / 7)². Subtracts B
-    from `image` and from F, in place.
+    `mask` is their upsampled mask, 0 to 1, (pixels,), `image` their colors, (3, pixels), and
+    `fields` the interpolated LocalColorModel.fields, (9, pixels). Subtracts B from `image` and from
+    F, in place.
     """
-    foreground, background, weight, known = fields[:3], fields[3:6], fields[6], fields[7]
+    foreground, background, (weight, known, freedom) = fields[:3], fields[3:6], fields[6:]
     foreground -= background
     image -= background
     mixed = dot(image, foreground)
@@ -112,9 +107,9 @@ def _solve_alpha(mask: Floats, image: Floats, fields: Floats, freedom: float) ->
     mixed *= by_color
     mixed += weight * ((mask - _MASK_CENTER) / _MASK_WIDTH + 0.5)
     np.clip(mixed, 0, 1, out=mixed)
-    inside = None
-    if freedom < _UNBOUND:
-        inside = (mask - 0.5) / (freedom * by_color + TINY)
+    inside = mask - 0.5
+    inside /= freedom + TINY
+    np.clip(inside, -1, 1, out=inside)
     width = np.sqrt(by_color, out=by_color)
     width += 1
     width *= _MIN_WIDTH
@@ -122,10 +117,8 @@ def _solve_alpha(mask: Floats, image: Floats, fields: Floats, freedom: float) ->
     mixed /= width
     mixed += 0.5
     np.clip(mixed, 0, 1, out=mixed)
-    if inside is not None:
-        np.clip(inside, -1, 1, out=inside)
-        np.maximum(mixed, 0.5 * inside, out=mixed)
-        np.minimum(mixed, 1 + _BELOW_HALF * np.minimum(inside, 0), out=mixed)
+    np.maximum(mixed, 0.5 * inside, out=mixed)
+    np.minimum(mixed, 1 + _BELOW_HALF * np.minimum(inside, 0), out=mixed)
     mixed -= mask
     mixed *= known
     mixed += mask

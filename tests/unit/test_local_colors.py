@@ -18,14 +18,15 @@ def test_the_colors_beside_an_edge_are_those_of_its_sides() -> None:
     mask = np.zeros((320, 320), np.uint8)
     mask[:, :160] = 255
     colors = fit_local_colors(mask, image, WINDOW)
-    assert colors.pixels_per_cell == pytest.approx(6)
     assert colors.first == (0, 0)
     foreground, background = colors.fields[:3, 80, 80], colors.fields[3:6, 80, 80]
     assert foreground == pytest.approx([1, 0, 0], abs=0.01)
     assert background == pytest.approx([0, 0, 1], abs=0.01)
-    weight, known = colors.fields[6:, 80, 80]
+    weight, known, freedom = colors.fields[6:, 80, 80]
     assert weight < 0.1
     assert known == 1
+    assert freedom == pytest.approx((6 / 7) ** 2 * (1 - weight))  # a cell covers 6 pixels
+    assert colors.fields[8, 80, 70] == 0  # a plateau of the mask
     assert colors.fields[7, 80, 20] == 0  # no background is near
     middle = np.array([0])
     at_the_edge = colors.at((WINDOW.left + 320, WINDOW.top + 480), np.array([1]), middle)

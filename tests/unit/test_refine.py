@@ -157,6 +157,19 @@ def test_colors_move_the_edge_less_where_a_cell_is_small(pixels: int, moves: boo
     assert same_side != moves
 
 
+def test_colors_move_no_edge_to_where_the_mask_has_none() -> None:
+    """The mask is less sure of a blue patch on red, beside blue, but it does not fall there."""
+    image = Image.new("RGB", (1600, 1600), tuple(BLUE))
+    image.paste(tuple(RED), (0, 0, 850, 1600))
+    image.paste(tuple(BLUE), (805, 700, 820, 900))
+    mask = np.zeros((320, 320), np.uint8)
+    mask[:, :170] = 255
+    mask[120:200, 154:167] = 225
+    alpha = np.array(Image.fromarray(mask).resize(image.size, Image.Resampling.LANCZOS))
+    refine_edge(alpha, np.array(image), (0, 0), local_colors(mask, image), clean=False)
+    assert alpha[740:860, 808:817].min() >= 128
+
+
 def test_where_colors_do_not_decide_the_edge_stays_where_it_is() -> None:
     mask = model_mask(slanted(8))
     alpha, raw = refined(mask, Image.new("RGB", (SIZE, SIZE), tuple(RED))), upsampled(mask)
