@@ -5,12 +5,15 @@ import signal
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
+from PIL import Image
 
 from pipeline.image.heif import child
 from pipeline.image.heif.process import ChildError, HeifProcess
 from tests.support.heif_files import heic
 from tests.support.images import quadrants
+from tests.support.waiting import wait_until
 
 FILE = heic(quadrants())
 
@@ -39,6 +42,17 @@ def test_one_process_answers_one_file_after_the_other(process: HeifProcess) -> N
         (40, 20),
     ]
     assert process.is_usable
+
+
+def test_a_process_keeps_nothing_of_an_image(process: HeifProcess) -> None:
+    """The six megapixels are 18 MB, and 9 MB before their conversion."""
+    large = heic(Image.new("RGB", (3_000, 2_000)))
+    ask(process, FILE)
+    before = psutil.Process(process.pid).memory_info().rss
+    ask(process, large)
+    assert wait_until(
+        lambda: psutil.Process(process.pid).memory_info().rss - before < 6_000_000, 10
+    )
 
 
 def test_a_process_that_dies_is_an_error(process: HeifProcess) -> None:

@@ -101,13 +101,19 @@ def serve(most_memory: int) -> None:
         allow_most()
         data = _read(length)
         allow(size, memory, seconds)
-        try:
-            parts = decode(data)
-        except Exception:  # libheif's errors, and whatever else a damaged file leads to
-            parts = (bytes(REPLY.size), b"", memoryview(b""))
-        for part in parts:
-            _write(part)
-        del data, parts
+        _answer(data)
+        del data
+
+
+def _answer(data: bytearray) -> None:
+    """Decode a file and write the reply. Nothing of the image is left in memory."""
+    try:
+        reply, profile, pixels = decode(data)
+    except Exception:  # libheif's errors, and whatever else a damaged file leads to
+        _write(bytes(REPLY.size))
+        return
+    for part in (reply, profile, pixels):
+        _write(part)
 
 
 def _read(size: int) -> bytearray:
