@@ -6,12 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
 from pipeline.weights import SAMPLE
 from tests.support.cgroup import Cgroup, hard_limit
 from tests.support.environment import Record
+from tests.support.heif_files import heic
 from tests.support.images import encoded, grainy
 from tests.support.serving import UPLOAD, Server, launch, wait_until_ready
 
@@ -46,9 +48,9 @@ def limited() -> Iterator[tuple[Server, Cgroup]]:
 
 
 def assert_eight_fit_and_are_right(
-    data: bytes, limited: tuple[Server, Cgroup], record_property: Record
+    data: bytes, expected: Image.Image, limited: tuple[Server, Cgroup], record_property: Record
 ) -> None:
-    """The cutout must show the colors that Pillow decodes, wherever it is opaque."""
+    """The cutout must show the colors of `expected`, the upright image, wherever it is opaque."""
     server, cgroup = limited
 
     def upload(_: int) -> bytes:
@@ -67,11 +69,10 @@ def assert_eight_fit_and_are_right(
     assert cgroup.out_of_memory_kills() == 0
     (content,) = cutouts
     cutout = np.asarray(Image.open(io.BytesIO(content)))
-    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
     opaque = cutout[..., 3] == 255
     assert opaque.mean() > 0.05
     # The color of a pixel whose alpha is rounded to 255 may have been cleaned.
-    assert (cutout[..., :3] != expected)[opaque].mean() < 0.001
+    assert (cutout[..., :3] != np.asarray(expected))[opaque].mean() < 0.001
 
 
 @pytest.mark.slow
@@ -93,7 +94,8 @@ def test_eight_large_jpegs_fit_and_are_right(
         subsampling="4:2:0",
         progressive=progressive,
     )
-    assert_eight_fit_and_are_right(data, limited, record_property)
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert_eight_fit_and_are_right(data, expected, limited, record_property)
 
 
 @pytest.mark.slow
@@ -104,4 +106,16 @@ def test_eight_large_pngs_fit_and_are_right(
     """Without grain: a photo of this size would be larger than a source may be."""
     side = int((megapixels * 1e6) ** 0.5)
     image = Image.open(SAMPLE).resize((side, side), Image.Resampling.NEAREST)
-    assert_eight_fit_and_are_right(encoded(image, "PNG"), limited, record_property)
+    assert_eight_fit_and_are_right(encoded(image, "PNG"), image, limited, record_property)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tile_size", [0, 512])
+@pytest.mark.parametrize("megapixels", [12, 24.9])
+def test_eight_large_heics_fit_and_are_right(
+    megapixels: float, tile_size: int, limited: tuple[Server, Cgroup], record_property: Record
+) -> None:
+    """The decoder's process is in the cgroup too. Phones write tiles of 512 pixels."""
+    data = heic(grainy(megapixels), quality=50, tile_size=tile_size)
+    expected = pillow_heif.open_heif(data).to_pillow()
+    assert_eight_fit_and_are_right(data, expected, limited, record_property)
