@@ -74,7 +74,7 @@ def test_an_idle_process_ends(service: Server, photo: bytes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("megapixels", [12, 24.9])
+@pytest.mark.parametrize("megapixels", [12, 24.9, 49.9])
 def test_a_large_photo_fits_into_memory(
     megapixels: float, default_service: Server, record_property: Record
 ) -> None:

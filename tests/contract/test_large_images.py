@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pillow_heif
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pipeline.weights import SAMPLE
@@ -47,10 +48,13 @@ def limited() -> Iterator[tuple[Server, Cgroup]]:
             yield server, cgroup
 
 
-def assert_eight_fit_and_are_right(
+def opaque_differences(
     data: bytes, expected: Image.Image, limited: tuple[Server, Cgroup], record_property: Record
-) -> None:
-    """The cutout must show the colors of `expected`, the upright image, wherever it is opaque."""
+) -> NDArray[np.int16]:
+    """Upload an image eight times at once, and compare the cutout with the upright image.
+
+    Returns the differences of the colors wherever the cutout is opaque: int16 (pixels, 3).
+    """
     server, cgroup = limited
 
     def upload(_: int) -> bytes:
@@ -71,8 +75,13 @@ def assert_eight_fit_and_are_right(
     cutout = np.asarray(Image.open(io.BytesIO(content)))
     opaque = cutout[..., 3] == 255
     assert opaque.mean() > 0.05
-    # The color of a pixel whose alpha is rounded to 255 may have been cleaned.
-    assert (cutout[..., :3] != np.asarray(expected))[opaque].mean() < 0.001
+    colors = np.asarray(expected)[opaque].astype(np.int16)
+    return np.abs(cutout[..., :3][opaque] - colors)
+
+
+def assert_equal(differences: NDArray[np.int16]) -> None:
+    """The color of a pixel whose alpha is rounded to 255 may have been cleaned."""
+    assert (differences != 0).mean() < 0.001
 
 
 @pytest.mark.slow
@@ -95,7 +104,7 @@ def test_eight_large_jpegs_fit_and_are_right(
         progressive=progressive,
     )
     expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
-    assert_eight_fit_and_are_right(data, expected, limited, record_property)
+    assert_equal(opaque_differences(data, expected, limited, record_property))
 
 
 @pytest.mark.slow
@@ -106,16 +115,18 @@ def test_eight_large_pngs_fit_and_are_right(
     """Without grain: a photo of this size would be larger than a source may be."""
     side = int((megapixels * 1e6) ** 0.5)
     image = Image.open(SAMPLE).resize((side, side), Image.Resampling.NEAREST)
-    assert_eight_fit_and_are_right(encoded(image, "PNG"), image, limited, record_property)
+    png = encoded(image, "PNG")
+    assert_equal(opaque_differences(png, image, limited, record_property))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tile_size", [0, 512])
-@pytest.mark.parametrize("megapixels", [12, 24.9])
+@pytest.mark.parametrize("megapixels", [12, 24.9, 49.9])
 def test_eight_large_heics_fit_and_are_right(
     megapixels: float, tile_size: int, limited: tuple[Server, Cgroup], record_property: Record
 ) -> None:
     """The decoder's process is in the cgroup too. Phones write tiles of 512 pixels."""
     data = heic(grainy(megapixels), quality=50, tile_size=tile_size)
     expected = pillow_heif.open_heif(data).to_pillow()
-    assert_eight_fit_and_are_right(data, expected, limited, record_property)
+    # Of 16 megapixels or more, the color differences are interpolated, unlike by libheif.
+    assert opaque_differences(data, expected, limited, record_property).mean() < 1
