@@ -34,7 +34,8 @@ from pipeline.image.headers.webp_frames import read_canvas_size
 from pipeline.image.heif.decoder import KEPT_FREE_BYTES, PROCESS_BYTES, HeifDecoder
 from pipeline.image.jpeg_planes import decode_planes, is_in_planes
 from pipeline.image.pillow_errors import pillow_errors
-from pipeline.image.price import PILLOW, Price, price_of
+from pipeline.image.planes import KEPT, MIN_PIXELS, Planes
+from pipeline.image.price import PEAK_BYTES, PILLOW, Price, price_of
 from pipeline.image.source_image import ORIENTATIONS, Reduction, SourceImage
 from pipeline.image.strips import SERIAL, Strips
 from pipeline.image.webp import decode_webp
@@ -151,12 +152,20 @@ def _decode_heif(
 ) -> SourceImage:
     """libheif applies the orientation of the file's properties, and ignores that of EXIF."""
     declared = read_declared(data)
-    width, height = declared.size
-    price = Price(declared.bytes_per_pixel, PILLOW)
-    _check_size((width, height), price.most_pixels(max_pixels, besides=KEPT_FREE_BYTES))
-    needed = int(price.peak * width * height)
-    strips = claim(needed + PROCESS_BYTES + len(data))
-    image = decoder.decode(data, width * height, needed)
+    pixels = declared.size[0] * declared.size[1]
+    in_planes = declared.is_420 and pixels >= MIN_PIXELS
+    if in_planes:
+        price, besides = Price(2 * KEPT, KEPT), 0
+    else:
+        price, besides = Price(declared.bytes_per_pixel, PILLOW), KEPT_FREE_BYTES
+    _check_size(declared.size, price.most_pixels(max_pixels, besides))
+    strips = claim(int(price.peak * pixels) + PROCESS_BYTES + len(data))
+    # To rotate an odd number of rows or columns, libheif makes 4:4:4 of 4:2:0.
+    most = min(int(declared.bytes_per_pixel * pixels), PEAK_BYTES - KEPT_FREE_BYTES)
+    image = decoder.decode(data, pixels, most, in_planes)
+    if isinstance(image, Planes):
+        to_srgb = srgb_converter(image.profile)
+        return SourceImage(image, to_srgb=to_srgb, strips=strips).materialize()
     alpha = alpha_of(image, strips)
     stored, to_srgb = prepare_srgb(image, strips)
     return SourceImage(stored, alpha, to_srgb=to_srgb, strips=strips).materialize()
@@ -202,7 +211,7 @@ def _load_planes(image: Image.Image, data: bytes, strips: Strips) -> SourceImage
     # Two decoders that keep all coefficients would take too much memory at the same time.
     with pillow_errors():
         planes = decode_planes(image, reopen, SERIAL if keeps_coefficients(data) else strips)
-    to_srgb = srgb_converter(image.info.get("icc_profile"))
+    to_srgb = srgb_converter(planes.profile)
     return SourceImage(planes, None, _read_orientation(image), to_srgb, strips).materialize()
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from compat.pillow import is_read_by_libtiff, jpeg_components, tiff_tags
-from pipeline.image import jpeg_planes
+from pipeline.image import jpeg_planes, planes
 from pipeline.image.headers import avif, tiff
 from pipeline.image.headers.jpeg import keeps_coefficients
 
@@ -14,7 +14,7 @@ PILLOW = 4
 
 # What decoding one image may take at its peak: 10 bytes per pixel at 25 megapixels, which are a
 # progressive JPEG in 4:4:4.
-_PEAK_BYTES = 250_000_000
+PEAK_BYTES = 250_000_000
 
 # What it may keep until its response is encoded, beside the inference (79 MB), or the response of
 # 1.7 bytes per pixel.
@@ -34,7 +34,7 @@ class Price(NamedTuple):
 
         `besides` is what decoding takes whatever the image, in bytes.
         """
-        return int(min(max_pixels, (_PEAK_BYTES - besides) / self.peak, KEPT_BYTES / self.kept))
+        return int(min(max_pixels, (PEAK_BYTES - besides) / self.peak, KEPT_BYTES / self.kept))
 
 
 def price_of(
@@ -49,7 +49,7 @@ def price_of(
     """
     if in_planes:
         beside = _beside(image, kind, data, is_rotated) or jpeg_planes.BESIDE
-        return Price(jpeg_planes.KEPT + beside, jpeg_planes.KEPT)
+        return Price(planes.KEPT + beside, planes.KEPT)
     # Its own alpha is kept once more, as an image of 1 byte per pixel.
     has_alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
     kept = PILLOW + has_alpha

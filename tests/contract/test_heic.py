@@ -74,7 +74,7 @@ def test_an_idle_process_ends(service: Server, photo: bytes) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("megapixels", [12, 15.9])
+@pytest.mark.parametrize("megapixels", [12, 24.9, 49.9])
 def test_a_large_photo_fits_into_memory(
     megapixels: float, default_service: Server, record_property: Record
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_large_photo_fits_into_memory(
     times = [float(match[1]) for match in found if match is not None]
     record_property(f"HEIC of {megapixels} megapixels: MB at the peak", watch.peak / MEGABYTE)
     record_property(f"HEIC of {megapixels} megapixels: milliseconds to decode", max(times))
-    assert watch.peak < 480 * MEGABYTE
+    assert watch.peak < 500 * MEGABYTE
     assert min(times) < 1_000 * max(1, megapixels / 12)
 
 

@@ -112,6 +112,6 @@ HEIF_BOMBS: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "profile": (profile, {"ok", "image_corrupt"}),
     "boxes": (boxes, {"image_corrupt"}),
     "declared_huge": (lambda: declared((2**31 - 1, 2**31 - 1)), {"image_too_large"}),
-    "declared_large": (lambda: declared((6_000, 6_000)), {"image_too_large"}),
+    "declared_large": (lambda: declared((8_000, 8_000)), {"image_too_large"}),
     "sequence": (sequence, {"image_corrupt"}),
 }

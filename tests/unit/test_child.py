@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 
+import psutil
 import pytest
+from PIL import Image
 
 from pipeline.image.heif import child
 from tests.support.environment import ROOT
@@ -58,23 +61,60 @@ def test_a_process_ends_after_its_seconds() -> None:
 
 
 def test_the_reply_has_the_pixels_row_by_row() -> None:
-    reply, profile, pixels = child.decode(bytearray(heic(quadrants())))
-    width, height, mode, *_ = child.REPLY.unpack(reply)
-    assert (width, height, mode) == (40, 20, b"RGB ")
-    assert profile == b""
-    assert len(pixels) == 3 * 40 * 20
-    assert pixels[0] > 150 > pixels[1]  # red
+    with ExitStack() as memory:
+        reply, profile, parts = child.decode(bytearray(heic(quadrants())), False, memory)
+        width, height, mode, *_ = child.REPLY.unpack(reply)
+        assert (width, height, mode) == (40, 20, b"RGB ")
+        assert profile == b""
+        (pixels,) = parts
+        assert len(pixels) == 3 * 40 * 20
+        assert pixels[0] > 150 > pixels[1]  # red
 
 
-def test_what_is_no_image_fails() -> None:
+def test_the_reply_may_have_the_samples() -> None:
+    """Red is 76, 85, 255 by ITU-T T.871."""
+    data = bytearray(heic(Image.new("RGB", (41, 21), "red")))
+    with ExitStack() as memory:
+        reply, _, planes = child.decode(data, True, memory)
+        width, height, mode, _, _, matrix, is_full_range, _ = child.REPLY.unpack(reply)
+        assert (width, height, mode, matrix, is_full_range) == (41, 21, child.PLANES, 6, True)
+        assert [len(plane) for plane in planes] == [41 * 21, 21 * 11, 21 * 11]
+        means = [sum(bytes(plane)) / len(plane) for plane in planes]
+    assert means == pytest.approx([76, 85, 255], abs=2)
+
+
+@pytest.mark.parametrize("in_planes", [False, True])
+def test_nothing_of_an_image_is_left(in_planes: bool) -> None:
+    """Whether it could be decoded or not."""
+    good = bytearray(heic(Image.new("RGB", (1_000, 1_000))))
+    bad = good[: len(good) * 3 // 4]
+
+    def decode(data: bytearray) -> None:
+        with ExitStack() as memory, suppress(Exception):
+            child.decode(data, in_planes, memory)
+
+    def held() -> int:
+        return psutil.Process().memory_info().rss
+
+    decode(good)
+    decode(bad)
+    before = held()
+    for _ in range(20):
+        decode(good)
+        decode(bad)
+    assert held() - before < 15_000_000  # the pixels of five
+
+
+@pytest.mark.parametrize("in_planes", [False, True])
+def test_what_is_no_image_fails(in_planes: bool) -> None:
     with pytest.raises(Exception, match=r"."):
-        child.decode(bytearray(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"))
+        child.decode(bytearray(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), in_planes, ExitStack())
 
 
 def test_the_script_ends_with_its_input() -> None:
     ended = subprocess.run(
         [sys.executable, "-I", child.__file__, "100000000"],
-        input=child.REQUEST.pack(4, 1_000_000, 1) + b"none",
+        input=child.REQUEST.pack(4, 1_000_000, 1, False) + b"none",
         capture_output=True,
         check=False,
         timeout=30,

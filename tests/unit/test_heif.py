@@ -30,6 +30,7 @@ def test_the_size_is_that_of_the_primary_image() -> None:
 def test_the_memory_follows_from_the_planes(chroma: int, bits: int, expected: float) -> None:
     data = composed(still(configuration(chroma, bits), extent(64, 64)))
     assert read_declared(data).bytes_per_pixel == expected
+    assert read_declared(data).is_420 == ((chroma, bits) == (1, 8))
 
 
 def test_the_memory_of_real_files() -> None:
@@ -43,8 +44,23 @@ def test_the_memory_of_real_files() -> None:
 def test_the_costliest_part_counts() -> None:
     parts = still(configuration(1), extent(9, 9)), still(configuration(3), extent(9, 9))
     assert read_declared(composed(grid((18, 9), [2, 3], 2), *parts)).bytes_per_pixel == 10
-    alpha = still(configuration(0), extent(9, 9), full(b"auxC", b"alpha\0"))
-    assert read_declared(composed(parts[0], alpha)).bytes_per_pixel == 9
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (b"urn:mpeg:hevc:2015:auxid:1", 9),
+        (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", 9),
+        (b"urn:mpeg:hevc:2015:auxid:2", 7),  # depth
+        (b"urn:com:apple:photo:2020:aux:hdrgainmap", 7),
+    ],
+)
+def test_of_auxiliary_images_only_alpha_counts(kind: bytes, expected: float) -> None:
+    image = still(configuration(1), extent(9, 9))
+    auxiliary = still(configuration(0), extent(9, 9), full(b"auxC", kind + b"\0"))
+    declared = read_declared(composed(image, auxiliary))
+    assert declared.bytes_per_pixel == expected
+    assert declared.is_420 == (expected == 7)
 
 
 def test_three_transformations_of_an_item_are_the_most() -> None:

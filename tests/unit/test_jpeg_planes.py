@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import ImageCorrupt
-from pipeline.image import jpeg_planes
+from pipeline.image import jpeg_planes, planes
 from pipeline.image.box import Box
 from pipeline.image.color import srgb_converter
 from pipeline.image.decode import decode
-from pipeline.image.jpeg_planes import JpegPlanes, equals_pillow, is_in_planes
+from pipeline.image.jpeg_planes import equals_pillow, is_in_planes
+from pipeline.image.planes import JFIF, Planes, to_rgb
 from pipeline.image.source_image import ORIENTATIONS, SourceImage
 from pipeline.image.strips import Strips
 from tests.support.images import MAX_PIXELS, encoded
@@ -78,7 +79,7 @@ def test_every_region_of_every_size_and_orientation_is_pillows(
     data = jpeg(noise(width, height, seed), orientation, progressive=progressive)
     image, expected = decode(data, MAX_PIXELS), by_pillow(data, orientation)
     in_planes = width >= MINIMUM[0] and height >= MINIMUM[1]
-    assert isinstance(image.stored, JpegPlanes) == in_planes
+    assert isinstance(image.stored, Planes) == in_planes
     left, right = sorted(round(cut * (expected.width - 1)) for cut in cuts[:2])
     top, bottom = sorted(round(cut * (expected.height - 1)) for cut in cuts[2:])
     corners = left, top, right + 1, bottom + 1
@@ -113,7 +114,7 @@ def test_photos_are_pillows(orientation: int, data: Path) -> None:
             orientation=ORIENTATIONS.get(orientation),
             strips=Strips(2),
         )
-        assert isinstance(image.stored, JpegPlanes)
+        assert isinstance(image.stored, Planes)
         assert_regions_equal(image, expected.rgb(), 500)
         seen = np.asarray(image.reduced((320, 320))).astype(int)
         difference = np.abs(seen - np.asarray(expected.reduced((320, 320))))
@@ -153,7 +154,7 @@ def test_a_profile_is_applied(wide_gamut: bytes) -> None:
     data = jpeg(noise(90, 70), icc_profile=wide_gamut)
     image = decode(data, MAX_PIXELS)
     convert = srgb_converter(wide_gamut)
-    assert isinstance(image.stored, JpegPlanes)
+    assert isinstance(image.stored, Planes)
     assert convert is not None
     assert image.rgb().tobytes() == convert(by_pillow(data)).tobytes()
     assert image.rgb().tobytes() != by_pillow(data).tobytes()
@@ -194,14 +195,14 @@ def named(names: bytes) -> bytes:
 )
 def test_what_is_not_stored_in_planes_is_kept_in_rgb(data: bytes, in_planes: bool) -> None:
     image = decode(data, MAX_PIXELS)
-    assert isinstance(image.stored, JpegPlanes) == in_planes
+    assert isinstance(image.stored, Planes) == in_planes
     assert image.rgb().tobytes() == by_pillow(data).tobytes()
 
 
 def test_small_images_are_kept_in_rgb() -> None:
     """And so are those that are decoded at a fraction of their size."""
     data = encoded(Image.new("RGB", (4000, 4000)), "JPEG", subsampling="4:2:0")
-    assert isinstance(decode(data, MAX_PIXELS).stored, JpegPlanes)
+    assert isinstance(decode(data, MAX_PIXELS).stored, Planes)
     assert isinstance(decode(data, MAX_PIXELS, choose_divisor=lambda _: 2).stored, Image.Image)
     data = encoded(Image.new("RGB", (3999, 4000)), "JPEG", subsampling="4:2:0")
     assert isinstance(decode(data, MAX_PIXELS).stored, Image.Image)
@@ -212,7 +213,8 @@ def test_another_libjpeg_is_noticed_and_images_are_kept_in_rgb(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert equals_pillow.__wrapped__()
-    monkeypatch.setattr(jpeg_planes, "_CB_TO_G", -22_400)
+    other = JFIF._replace(blue_in_green=-22_400)
+    monkeypatch.setattr(planes, "to_rgb", lambda y, b, r, _: to_rgb(y, b, r, other))
     assert not equals_pillow.__wrapped__()
     monkeypatch.setattr(jpeg_planes, "equals_pillow", lambda: False)
     data = jpeg(noise(40, 30))
@@ -239,7 +241,7 @@ def test_a_gain_map_is_not_applied(in_planes: bool, monkeypatch: pytest.MonkeyPa
     announced = b"".join(b"\xff\xe2" + (len(name) + 2).to_bytes(2, "big") + name for name in names)
     data = base[:2] + announced + base[2:] + jpeg(noise(32, 24, seed=1))
     image = decode(data, MAX_PIXELS)
-    assert isinstance(image.stored, JpegPlanes) == in_planes
+    assert isinstance(image.stored, Planes) == in_planes
     assert image.rgb().tobytes() == by_pillow(base).tobytes()
 
 
@@ -257,5 +259,5 @@ def test_the_base_image_of_several_in_a_file_counts(
     data = file.getvalue()
     assert Image.open(io.BytesIO(data)).format == "MPO"
     image = decode(data, MAX_PIXELS)
-    assert isinstance(image.stored, JpegPlanes) == in_planes
+    assert isinstance(image.stored, Planes) == in_planes
     assert image.rgb().tobytes() == by_pillow(data).tobytes()

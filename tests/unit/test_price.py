@@ -111,7 +111,7 @@ def test_an_image_over_the_limit_of_its_kind_is_refused(
 ) -> None:
     """The error tells how many pixels this kind may have."""
     data = image_of(kind, mode, options)
-    for name, bytes_per_pixel in (("_PEAK_BYTES", peak), ("KEPT_BYTES", kept)):
+    for name, bytes_per_pixel in (("PEAK_BYTES", peak), ("KEPT_BYTES", kept)):
         with monkeypatch.context() as patch:
             patch.setattr(f"pipeline.image.price.{name}", int(PIXELS * bytes_per_pixel) + 1)
             assert sorted(decode(data, MAX_PIXELS).size) == sorted(SIZE)

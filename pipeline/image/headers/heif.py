@@ -11,6 +11,14 @@ from pipeline.image.headers.items import Items
 _TRANSFORMATIONS = {b"irot", b"imir", b"clap"}
 _MAX_TRANSFORMATIONS = 3
 
+# The types of an auxiliary image that is the transparency (ISO/IEC 23000-22, 7.3.5, and older
+# names). Others, such as depth and gain maps, are not decoded.
+_ALPHA_TYPES = {
+    b"urn:mpeg:avc:2015:auxid:1",
+    b"urn:mpeg:hevc:2015:auxid:1",
+    b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
+}
+
 # Samples per pixel by chroma_format_idc (ITU-T H.265, table 6-1).
 _SAMPLES = (1.0, 1.5, 2.0, 3.0)
 
@@ -19,13 +27,26 @@ _SAMPLES = (1.0, 1.5, 2.0, 3.0)
 class Declared:
     """What a HEIC declares: width and height in pixels, before they are turned or cropped.
 
-    `bytes_per_pixel` is what the decoder's process and the worker together need at their peak. As
-    measured at 12 megapixels, without the worker's 4: 4.7 for 4:2:0, 9.2 for 4:4:4, 7.9 for 4:2:0
-    in 10 bits, 8.1 for 4:2:0 with alpha, 1.2 for gray.
+    `sample_bytes` are the bytes per pixel of its samples.
     """
 
     size: tuple[int, int]
-    bytes_per_pixel: float
+    sample_bytes: float
+
+    @property
+    def bytes_per_pixel(self) -> float:
+        """What the decoder's process and the worker together need at their peak.
+
+        The samples twice, in libde265 and in libheif; then 3 or 4 bytes there and 4 in the worker.
+        As measured at 12 megapixels, without the worker's 4: 4.7 for 4:2:0, 9.2 for 4:4:4, 7.9 for
+        4:2:0 in 10 bits, 8.1 for 4:2:0 with alpha, 1.2 for gray.
+        """
+        return 2 * self.sample_bytes + 4
+
+    @property
+    def is_420(self) -> bool:
+        """Whether it is in 4:2:0, in 8 bits and without alpha."""
+        return self.sample_bytes == _SAMPLES[1]
 
 
 def read_declared(data: bytes) -> Declared:
@@ -46,10 +67,15 @@ def read_declared(data: bytes) -> Declared:
     planes = max((_plane_bytes(box) for box in boxes if box.kind == b"hvcC"), default=None)
     if planes is None:
         raise UnsupportedImageType
-    if any(box.kind == b"auxC" for box in boxes):
+    if any(_is_alpha(box) for box in boxes):
         planes += 1
-    # The planes twice, in libde265 and in libheif; then 3 or 4 bytes there and 4 in the worker.
-    return Declared(size, 2 * planes + 4)
+    return Declared(size, planes)
+
+
+def _is_alpha(box: Box) -> bool:
+    """ISO/IEC 23008-12, 6.5.8: the type of an auxiliary image."""
+    longest = box.data[box.start + 4 : min(box.end, box.start + 4 + 64)]
+    return box.kind == b"auxC" and longest.partition(b"\0")[0] in _ALPHA_TYPES
 
 
 def _plane_bytes(configuration: Box) -> float:

@@ -1,6 +1,6 @@
 """HEIC -> pixels, in a process of its own, because what its decoder does is not known beforehand.
 
-decoder.py   a HEIC -> Pillow's image
+decoder.py   a HEIC -> Pillow's image or planes
 process.py   the decoder's process, as seen from the worker
 child.py     what runs in that process
 nclx.py      a color space by its numbers -> ICC profile

@@ -1,9 +1,10 @@
-"""HEIC -> Pillow's image, decoded in another process."""
+"""HEIC -> Pillow's image or planes, decoded in another process."""
 
 import importlib.util
 import sys
 import threading
 import time
+from dataclasses import replace
 
 from PIL import Image
 
@@ -12,6 +13,7 @@ from pipeline.image.heif import child
 from pipeline.image.heif.nclx import icc_profile
 from pipeline.image.heif.process import ChildError, HeifProcess
 from pipeline.image.pillow_errors import pillow_errors
+from pipeline.image.planes import LIMITED_LUMA, Planes, weights_of
 
 # The modes that libheif's pixels may have, and what Pillow calls them without premultiplied alpha.
 _MODES = {"L": "L", "LA": "LA", "La": "LA", "RGB": "RGB", "RGBA": "RGBA", "RGBa": "RGBA"}
@@ -19,9 +21,9 @@ _MODES = {"L": "L", "LA": "LA", "La": "LA", "RGB": "RGB", "RGBA": "RGBA", "RGBa"
 # What Python and the libraries take in the process, in bytes.
 PROCESS_BYTES = 22_000_000
 
-# What a HEIC leaves free of the budget of decoding one image: with four at once, the whole tree had
-# 416 MB at 12 megapixels and 533 MB at 24, and 480 must be enough. 16 megapixels in 4:2:0 remain.
-KEPT_FREE_BYTES = 138_000_000
+# What a HEIC that is handed over as RGB leaves free of the budget of decoding one image, because
+# its price is that of two processes. 17 megapixels in 10 bits remain.
+KEPT_FREE_BYTES = 75_000_000
 
 # What the process may take besides its planes and pixels: stacks, tiles, the file, profiles.
 _FIXED_BYTES = 60_000_000
@@ -49,11 +51,14 @@ class HeifDecoder:
         """The id of the process, if there is one."""
         return None if self._process is None else self._process.pid
 
-    def decode(self, data: bytes, pixels: int, memory: int) -> Image.Image:
+    def decode(
+        self, data: bytes, pixels: int, memory: int, in_planes: bool = False
+    ) -> Image.Image | Planes:
         """Return the primary image, upright, in mode L, LA, RGB or RGBA, 8 bits per channel.
 
-        It may have as many `pixels` and need as many bytes of `memory` as its header declares; the
-        pixels bound the time too. The image has an ICC profile in `info` if it is not in sRGB.
+        With `in_planes`, return its samples in 4:2:0. It may have as many `pixels` and need as many
+        bytes of `memory` as its header declares; the pixels bound the time too. It has an ICC
+        profile (an image, in `info`) if it is not in sRGB.
 
         Raises ImageCorrupt, also if the process dies or takes too long, and OutOfMemory if it
         cannot be started.
@@ -61,7 +66,7 @@ class HeifDecoder:
         with self._lock:
             process = self._started()
             try:
-                image = _decoded(process, data, pixels, memory)
+                image = _decoded(process, data, pixels, memory, in_planes)
             except ChildError as exc:
                 self._end()
                 raise ImageCorrupt from exc
@@ -98,28 +103,51 @@ def find_decoder() -> HeifDecoder | None:
     return HeifDecoder() if is_there else None
 
 
-def _decoded(process: HeifProcess, data: bytes, pixels: int, memory: int) -> Image.Image | None:
+def _decoded(
+    process: HeifProcess, data: bytes, pixels: int, memory: int, in_planes: bool
+) -> Image.Image | Planes | None:
     """Return the image, or None if libheif cannot decode it. Raises ChildError."""
     seconds = _CPU_SECONDS + (pixels + len(data)) // _PIXELS_OR_BYTES_PER_CPU_SECOND
     deadline = time.monotonic() + _SECONDS_PER_CPU_SECOND * (seconds + 1)
-    process.request(data, memory + _FIXED_BYTES, seconds, deadline)
+    process.request(data, in_planes, memory + _FIXED_BYTES, seconds, deadline)
     reply = child.REPLY.unpack(process.read(child.REPLY.size))
-    width, height, mode, primaries, transfer, profile_bytes = reply
+    width, height, mode, primaries, transfer, matrix, is_full_range, profile_bytes = reply
     if width == 0:
         return None
-    stored = mode.decode("ascii", "replace").strip()
     is_as_declared = 0 < width * height <= pixels and profile_bytes <= _MOST_PROFILE_BYTES
-    if stored not in _MODES or not is_as_declared:
+    if not is_as_declared or (mode == child.PLANES) != in_planes:
         raise ChildError
     profile = process.read(profile_bytes) or icc_profile(primaries, transfer)
+    if in_planes:
+        planes = _read_planes(process, (width, height), matrix, is_full_range)
+        return replace(planes, profile=profile)
+    stored = mode.decode("ascii", "replace").strip()
     image = _read_pixels(process, stored, (width, height))
     if profile is not None:
         image.info["icc_profile"] = profile
     return image
 
 
-def _read_pixels(process: HeifProcess, stored: str, size: tuple[int, int]) -> Image.Image:
-    """Read the rows strip by strip, so that the pixels are never here twice."""
+def _read_planes(
+    process: HeifProcess, size: tuple[int, int], matrix: int, is_full_range: bool
+) -> Planes:
+    weights = weights_of(matrix, is_full_range)
+    if weights is None:
+        raise ChildError
+    half = (size[0] + 1) // 2, (size[1] + 1) // 2
+    luma = _read_pixels(process, "L", size, None if is_full_range else LIMITED_LUMA)
+    return Planes(luma, _read_pixels(process, "L", half), _read_pixels(process, "L", half), weights)
+
+
+def _read_pixels(
+    process: HeifProcess, stored: str, size: tuple[int, int], table: list[int] | None = None
+) -> Image.Image:
+    """Read the rows strip by strip, so that the pixels are never here twice.
+
+    `table` maps stored samples to those of the image.
+    """
+    if stored not in _MODES:
+        raise ChildError
     width, height = size
     mode = _MODES[stored]
     row_bytes = width * len(stored)  # a letter per channel of 8 bits
@@ -132,5 +160,7 @@ def _read_pixels(process: HeifProcess, stored: str, size: tuple[int, int]) -> Im
         process.read_into(part)
         with pillow_errors():
             read = Image.frombytes(stored, (width, len(part) // row_bytes), part)
+            if table is not None:
+                read = read.point(table)
             image.paste(read if stored == mode else read.convert(mode), (0, top))
     return image

@@ -58,13 +58,15 @@ class HeifProcess:
         idle = time.monotonic() - self._last_used
         return self._process.poll() is None and idle < child.IDLE_SECONDS / 2
 
-    def request(self, data: bytes, memory: int, cpu_seconds: int, deadline: float) -> None:
+    def request(
+        self, data: bytes, in_planes: bool, memory: int, cpu_seconds: int, deadline: float
+    ) -> None:
         """Send a file to be decoded within these limits; `deadline` is a `time.monotonic`.
 
         Raises ChildError.
         """
         self._deadline = deadline
-        for part in (child.REQUEST.pack(len(data), memory, cpu_seconds), data):
+        for part in (child.REQUEST.pack(len(data), memory, cpu_seconds, in_planes), data):
             rest = memoryview(part)
             while rest:
                 self._wait(self._input, select.POLLOUT)
