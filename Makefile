@@ -32,7 +32,8 @@ batch: setup  ## Process a folder (IN=photos OUT=cutouts; BATCH="--format webp -
 test: $(VENV)/dev.done setup  ## Run the tests in two processes (at most 10 minutes)
 	@$(BIN)/python -m pytest -m "not slow and not image" --numprocesses 2 --dist loadfile
 
-test-slow: $(VENV)/dev.done setup  ## Run the slow tests
+# Ray is only here: it doubles what is installed.
+test-slow: $(VENV)/dev.done $(VENV)/ray.done setup  ## Run the slow tests (installs Ray)
 	@$(BIN)/python -m pytest -m slow
 
 test-latest:  ## Run the tests with the newest versions that pyproject.toml allows
@@ -65,9 +66,9 @@ bento: setup  ## Build the Bento
 # Run from /, because BentoML refuses a template outside the working directory and looks for this one
 # in a temporary directory (BentoML issue 5566). buildah and podman keep the HEALTHCHECK only with
 # `--format docker`.
-image: bento  ## Build the image with docker (BACKEND=buildah or podman; BASE_IMAGE=... to replace the base; HEIF=yes for HEIC)
+image: bento  ## Build the image with docker (BACKEND=buildah or podman; BASE_IMAGE=... to replace the base; HEIF=yes for HEIC; RAY=yes for a Ray cluster)
 	@cd / && $(CURDIR)/$(BIN)/bentoml containerize background_remover:latest --backend $(BACKEND) --image-tag $(IMAGE) \
-	  $(if $(BASE_IMAGE),--opt build-arg=BASE_IMAGE=$(BASE_IMAGE)) $(if $(HEIF),--opt build-arg=HEIF=$(HEIF)) $(if $(filter buildah podman,$(BACKEND)),--opt format=docker)
+	  $(if $(BASE_IMAGE),--opt build-arg=BASE_IMAGE=$(BASE_IMAGE)) $(if $(HEIF),--opt build-arg=HEIF=$(HEIF)) $(if $(RAY),--opt build-arg=RAY=$(RAY)) $(if $(filter buildah podman,$(BACKEND)),--opt format=docker)
 
 image-test: $(VENV)/dev.done setup  ## Test the container image under 512 MB of memory
 	@IMAGE=$(IMAGE) $(BIN)/python -m pytest -m image
@@ -94,6 +95,9 @@ $(VENV)/setup.done: requirements/setup.txt | $(BIN)/python
 
 $(VENV)/dev.done: requirements/dev.txt | $(BIN)/python
 	$(call install,requirements/dev.txt)
+
+$(VENV)/ray.done: requirements/ray.txt | $(BIN)/python
+	$(call install,requirements/ray.txt)
 
 # rembg's server, which the bench measures beside: its first start compiles for most of a minute.
 bench/.peer/installed: requirements/peer.txt | $(BIN)/python

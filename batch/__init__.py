@@ -10,10 +10,11 @@
      ↓
     manifest.py    a row for each image, from which the next run knows what is done
 
-`command.py` reads the command line, `run.py` leads many items through these steps at once,
-`progress.py` tells how far it is, and `report.py` shows the results on a page. `stores.py` is the
-only module that knows object stores, `errors.py` what can go wrong, and `index.py` remembers
-millions of names on disk.
+`processing.py` is these steps for one item. `command.py` reads the command line, and `run.py` leads
+many items at once on this machine, or `cluster.py` on those of a Ray cluster, whose manifest is
+`manifest_parts.py`, in files of `parquet.py`. `progress.py` tells how far it is, and `report.py`
+shows the results on a page. `stores.py` is the only module that knows object stores, `errors.py`
+what can go wrong, and `index.py` remembers millions of names on disk.
 
 This package imports nothing heavy outside `worker.py`: the children need the memory.
 """

@@ -48,6 +48,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_limits(parser.add_argument_group("limits"))
     _add_options(parser.add_argument_group("options of the service"))
     parsed = parser.parse_args(arguments)
+    if parsed.address is not None and parsed.engine != "ray":
+        raise UsageError("--address is for --engine ray.")
     parsed.options = _read_options(parsed)
     return parsed
 
@@ -83,6 +85,15 @@ def _add_work(group: Any) -> None:
         help="processes; default: one per processor, as far as memory allows",
     )
     group.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="what runs the workers: this machine, or a Ray cluster (the extra ray)",
+    )
+    group.add_argument(
+        "--address", help="of the Ray cluster; default: RAY_ADDRESS, or one on this machine alone"
+    )
+    group.add_argument(
         "--timeout",
         type=_number(float, 0.1),
         default=TIMEOUT,
@@ -97,9 +108,8 @@ def _add_work(group: Any) -> None:
 def _add_reports(group: Any) -> None:
     group.add_argument(
         "--manifest",
-        type=Path,
         metavar="FILE",
-        help="the rows of all images; default: DEST/manifest.jsonl",
+        help="the rows of all images; default: DEST/manifest.jsonl, and DEST/manifest/ with Ray",
     )
     group.add_argument(
         "--report", type=Path, metavar="FILE", help="write an HTML page with all results"

@@ -12,22 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from batch.arguments import parse
-from batch.cutters import CutterPool
+from batch.cluster import Cluster
 from batch.errors import RunStopped, UsageError
 from batch.lists import is_list
 from batch.manifest import Manifest
+from batch.manifest_parts import ManifestInParts
 from batch.names import Naming, scheme_of
+from batch.parquet import PART_SUFFIX
 from batch.processes import default_workers
+from batch.processing import Policy, Setup, open_tools
 from batch.progress import Progress, choose_style
-from batch.protocol import Settings
-from batch.reading import Limits, Reader
+from batch.reading import Limits
 from batch.report import write_report
-from batch.run import LANES_PER_WORKER, REMOTE_LANES_PER_WORKER, Policy, Run, Tools
+from batch.run import LANES_PER_WORKER, REMOTE_LANES_PER_WORKER, Run
 from batch.sources import Listing
-from batch.targets import Target, open_target
+from batch.targets import Target
 from pipeline.errors import StartupError
 from pipeline.options import Options
-from pipeline.weights.store import MODEL_TAG, find_model
+
+# In a target: of local runs, and the parts of those on a cluster.
+_MANIFESTS = ("manifest*.jsonl", f"manifest*/*{PART_SUFFIX}")
 
 DONE, SOME_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -65,52 +69,38 @@ def _run(parsed: argparse.Namespace) -> int:
     if parsed.dry_run:
         _print_items(listing, parsed.json)
         return DONE
-    target = open_target(parsed.target)
-    path, others = _manifests(parsed, target)
     progress = Progress(total, choose_style(parsed.json), sys.stderr, sys.stdout)
-    workers = parsed.workers or default_workers()
+    setup, workers = _setup(parsed), parsed.workers or default_workers()
     with (
-        closing(Manifest(path, others)) as manifest,
-        _tools(parsed, workers, target, manifest) as tools,
+        open_tools(setup, workers) as tools,
+        closing(_open_manifest(parsed, tools.target)) as manifest,
     ):
-        run = Run(tools, progress, workers * _lanes_per_worker(parsed.sources))
+        run: Run | Cluster
+        if isinstance(manifest, Manifest):
+            run = Run(tools, manifest, progress, workers * _lanes_per_worker(parsed.sources))
+        else:
+            run = Cluster(setup, manifest, progress, parsed.workers, parsed.address)
         with _interrupting(run):
             ended = run.process(listing)
         if parsed.report is not None and ended:
-            write_report(parsed.report, tools, [*others, path])
+            write_report(parsed.report, tools, manifest.rows())
     progress.finish(_sentence(ended, progress.failed))
     if not ended:
         return INTERRUPTED
     return SOME_FAILED if progress.failed else DONE
 
 
-@contextmanager
-def _tools(
-    parsed: argparse.Namespace, workers: int, target: Target, manifest: Manifest
-) -> Iterator[Tools]:
-    """Yield what items are processed with; then end the workers."""
-    options: Options = parsed.options
-    is_stored = parsed.model == "u2netp"
-    settings = Settings(
-        options.model_dump(),
+def _setup(parsed: argparse.Namespace) -> Setup:
+    return Setup(
+        parsed.options.model_dump(),
+        options_digest(parsed.options),
+        parsed.target,
+        Limits(parsed.max_source_bytes, parsed.download_timeout, parsed.allow_private_host),
         parsed.model,
-        str(find_model()) if is_stored else "",
         parsed.max_pixels,
+        parsed.timeout,
+        Policy(parsed.overwrite, parsed.retry_failed),
     )
-    limits = Limits(parsed.max_source_bytes, parsed.download_timeout, parsed.allow_private_host)
-    with (
-        closing(Reader(limits)) as reader,
-        closing(CutterPool(workers, settings, parsed.timeout)) as cutters,
-    ):
-        yield Tools(
-            reader,
-            cutters,
-            target,
-            manifest,
-            options_digest(options),
-            MODEL_TAG if is_stored else parsed.model,
-            Policy(parsed.overwrite, parsed.retry_failed),
-        )
 
 
 def _lanes_per_worker(sources: Sequence[str]) -> int:
@@ -126,7 +116,7 @@ def options_digest(options: Options) -> str:
 
 def _check_paths(parsed: argparse.Namespace) -> None:
     if scheme_of(parsed.target):
-        if parsed.manifest is None and not parsed.dry_run:
+        if parsed.engine == "local" and parsed.manifest is None and not parsed.dry_run:
             raise UsageError("A store cannot hold the manifest; name a local file with --manifest.")
         return
     target = Path(parsed.target).resolve()
@@ -135,15 +125,19 @@ def _check_paths(parsed: argparse.Namespace) -> None:
             raise UsageError(f"{source} is both source and target; name another folder.")
 
 
-def _manifests(parsed: argparse.Namespace, target: Target) -> tuple[Path, list[Path]]:
-    """Return the manifest of this run, and those of other shards in the same folder."""
-    if parsed.manifest is not None or target.folder is None:
-        return parsed.manifest, []
-    shard = parsed.shard
-    part = f"-{shard.number}-of-{shard.count}" if shard.count > 1 else ""
-    path = target.folder / f"manifest{part}.jsonl"
-    others = (other for other in target.folder.glob("manifest*.jsonl") if other != path)
-    return path, sorted(others, key=lambda other: other.stat().st_mtime)
+def _open_manifest(parsed: argparse.Namespace, target: Target) -> Manifest | ManifestInParts:
+    """Open the manifest of this run, which knows the others in the same folder."""
+    is_local = parsed.engine == "local"
+    place, others = parsed.manifest, list[Path]()
+    if place is None:
+        shard = parsed.shard
+        part = f"-{shard.number}-of-{shard.count}" if shard.count > 1 else ""
+        place = f"{parsed.target.rstrip('/')}/manifest{part}{'.jsonl' if is_local else ''}"
+    if parsed.manifest is None and target.folder is not None:
+        found = [path for name in _MANIFESTS for path in target.folder.glob(name)]
+        others = [path for path in found if Path(place) not in (path, path.parent)]
+        others.sort(key=lambda other: other.stat().st_mtime)
+    return Manifest(Path(place), others) if is_local else ManifestInParts(place, others)
 
 
 def _print_items(listing: Listing, as_json: bool) -> None:
@@ -154,7 +148,7 @@ def _print_items(listing: Listing, as_json: bool) -> None:
 
 
 @contextmanager
-def _interrupting(run: Run) -> Iterator[None]:
+def _interrupting(run: Run | Cluster) -> Iterator[None]:
     """Finish what runs on the first SIGINT or SIGTERM; end at once on the second."""
     received: list[int] = []
 

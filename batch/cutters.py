@@ -36,6 +36,11 @@ _IMPORT_ROOT = Path(__file__).parents[1 + _NAMESPACE.count(".")]
 WORKER = (sys.executable, "-P", "-m", f"{_NAMESPACE}batch.worker")
 
 
+def python_path() -> str:
+    """Return the PYTHONPATH with which another process finds this package."""
+    return os.pathsep.join([str(_IMPORT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 @dataclass(frozen=True)
 class Result:
     """What a child replied: `fields` by name, `content`, and at which attempt."""
@@ -93,8 +98,7 @@ class Cutter:
 
     def _start(self) -> "Connection[Any, Any]":
         ours, theirs = Pipe()
-        paths = [str(_IMPORT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = {**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(paths)}
+        environment = {**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": python_path()}
         with theirs:
             # A process group of its own: Ctrl-C must not reach it. It ends with its standard input.
             self._process = subprocess.Popen(

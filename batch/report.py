@@ -8,13 +8,13 @@ import base64
 import html
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from batch.errors import ImageFailed, RunStopped
 from batch.manifest import Row, last_rows
-from batch.run import Tools
+from batch.processing import Tools
 from pipeline.errors import BackgroundRemovalError
 
 _THREADS = 8
@@ -58,12 +58,12 @@ _SCRIPT = """<script>
 """
 
 
-def write_report(path: Path, tools: Tools, manifests: Sequence[Path]) -> None:
-    """Write the page of the last rows of `manifests`, whose images are read again.
+def write_report(path: Path, tools: Tools, rows: Iterable[Row]) -> None:
+    """Write the page of the last row of each output, whose images are read again.
 
     Raises RunStopped if the page cannot be written.
     """
-    rows = last_rows(manifests).values()
+    rows = last_rows(rows)
     done = [row for row in rows if row["status"] == "done"]
     done.sort(key=lambda row: 1.0 if row["confidence"] is None else row["confidence"])
     failed = [row for row in rows if row["status"] == "failed"]

@@ -62,6 +62,13 @@ class Store:
         except Exception as exc:
             raise UsageError(f"{self._url} cannot be listed: {describe(exc)}.") from exc
 
+    def exists(self) -> bool:
+        """Return whether there is an object here, or under this place. Raises UsageError."""
+        try:
+            return bool(self._fs.exists(self._path))
+        except Exception as exc:
+            raise UsageError(f"{self._url} cannot be listed: {describe(exc)}.") from exc
+
     def version(self) -> str:
         """Return what changes with the content of this object. Raises SourceUnreachable."""
         try:

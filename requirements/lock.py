@@ -1,7 +1,7 @@
 """Lock the dependencies of pyproject.toml: hashes, every platform, no index addresses.
 
 There is one file per purpose: uv (which installs the others), serve (the image), setup, rembg,
-heif, stores, dev, and peer.
+heif, stores, ray (with stores), dev, and peer.
 """
 
 import subprocess
@@ -16,6 +16,7 @@ EXTRAS = {
     "rembg": ("setup", "rembg"),
     "heif": ("heif",),
     "stores": ("setup", "stores"),
+    "ray": ("stores", "ray"),
     "setup": ("setup",),
     "serve": (),
 }

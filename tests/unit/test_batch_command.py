@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batch import command
+from batch import processing
 from batch.command import main, options_digest
 from batch.cutters import CutterPool
 from batch.manifest import read_rows
@@ -21,11 +21,11 @@ from tests.support.batch import OBEDIENT_WORKER
 def _obedient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start workers that do as their images say."""
 
-    def start(count: int, settings: Settings, seconds: float) -> CutterPool:
+    def start(count: int, settings: Settings, seconds: float, _: Sequence[str]) -> CutterPool:
         assert settings.model_file.endswith(".onnx")
         return CutterPool(count, settings, seconds, OBEDIENT_WORKER)
 
-    monkeypatch.setattr(command, "CutterPool", start)
+    monkeypatch.setattr(processing, "CutterPool", start)
 
 
 @pytest.fixture

@@ -31,24 +31,24 @@ def reopened(path: Path, *rows: dict[str, Any]) -> Manifest:
 def test_it_remembers_the_last_row_of_the_same_work(tmp_path: Path) -> None:
     rows = [row(status="failed"), row(), row("b.png", "failed")]
     manifest = reopened(tmp_path / "m.jsonl", *rows)
-    assert manifest.status("a.png", WORK) == "done"
-    assert manifest.status("b.png", WORK) == "failed"
-    assert manifest.status("c.png", WORK) is None
+    assert WORK.status(manifest.state("a.png")) == "done"
+    assert WORK.status(manifest.state("b.png")) == "failed"
+    assert WORK.status(manifest.state("c.png")) is None
     for other in (Work("v2", "o", "m"), Work("v1", "p", "m"), Work("v1", "o", "n")):
-        assert manifest.status("a.png", other) is None
+        assert other.status(manifest.state("a.png")) is None
     manifest.close()
 
 
 def test_a_source_without_a_version_is_known_by_its_name(tmp_path: Path) -> None:
     manifest = reopened(tmp_path / "m.jsonl", row(version="", source="https://a.example"))
-    assert manifest.status("a.png", Work("https://a.example", "o", "m")) == "done"
+    assert Work("https://a.example", "o", "m").status(manifest.state("a.png")) == "done"
     manifest.close()
 
 
 def test_rows_of_other_shards_count(tmp_path: Path) -> None:
     reopened(tmp_path / "first.jsonl", row()).close()
     manifest = Manifest(tmp_path / "second.jsonl", [tmp_path / "first.jsonl"])
-    assert manifest.status("a.png", WORK) == "done"
+    assert WORK.status(manifest.state("a.png")) == "done"
     manifest.close()
 
 
@@ -117,4 +117,6 @@ def test_a_device_is_no_manifest() -> None:
 def test_the_last_row_of_each_output(tmp_path: Path) -> None:
     rows = [row(status="failed"), row("b.png"), row()]
     reopened(tmp_path / "m.jsonl", *rows).close()
-    assert [*last_rows([tmp_path / "m.jsonl"]).values()] == rows[1:]
+    manifest = Manifest(tmp_path / "more.jsonl", [tmp_path / "m.jsonl"])
+    assert last_rows(manifest.rows()) == rows[1:]
+    manifest.close()

@@ -13,11 +13,12 @@ import pytest
 
 from batch.cutters import CutterPool
 from batch.errors import RunStopped
-from batch.manifest import Manifest
+from batch.manifest import Manifest, read_rows
+from batch.processing import Tools
 from batch.progress import Progress
 from batch.reading import Limits, Reader
 from batch.report import write_report
-from batch.run import Run, Tools
+from batch.run import Run
 from batch.sources import Item
 from batch.targets import FolderTarget
 from tests.support.batch import NO_MODEL, OBEDIENT_WORKER
@@ -30,11 +31,11 @@ def tools(tmp_path: Path) -> Iterator[Tools]:
     pool = CutterPool(1, NO_MODEL, 5, OBEDIENT_WORKER)
     with closing(pool), closing(Manifest(tmp_path / "m.jsonl")) as manifest:
         target = FolderTarget(tmp_path / "out")
-        tools = Tools(Reader(Limits()), pool, target, manifest, "o", "m")
+        tools = Tools(Reader(Limits()), pool, target, "o", "m")
         for name, word in words.items():
             (tmp_path / name).write_text(word)
         items = [Item(str(tmp_path / name), f"{number}.png") for number, name in enumerate(words)]
-        Run(tools, Progress(3, "json", io.StringIO(), io.StringIO()), 2).process(items)
+        Run(tools, manifest, Progress(3, "json", io.StringIO(), io.StringIO()), 2).process(items)
         yield tools
 
 
@@ -55,7 +56,7 @@ class Page(HTMLParser):
 
 
 def test_it_shows_the_least_confident_first_and_what_failed(tools: Tools, tmp_path: Path) -> None:
-    write_report(tmp_path / "report.html", tools, [tmp_path / "m.jsonl"])
+    write_report(tmp_path / "report.html", tools, read_rows(tmp_path / "m.jsonl"))
     text = (tmp_path / "report.html").read_text()
     page = Page(text)
     # The obedient worker is the less confident the longer the word.
@@ -71,7 +72,7 @@ def test_it_shows_the_least_confident_first_and_what_failed(tools: Tools, tmp_pa
 
 
 def test_it_makes_no_request(tools: Tools, tmp_path: Path) -> None:
-    write_report(tmp_path / "report.html", tools, [tmp_path / "m.jsonl"])
+    write_report(tmp_path / "report.html", tools, read_rows(tmp_path / "m.jsonl"))
     page = Page((tmp_path / "report.html").read_text())
     sources = [attributes["src"] for _, attributes in page.tags if "src" in attributes]
     assert len(sources) == 4
@@ -82,7 +83,7 @@ def test_it_makes_no_request(tools: Tools, tmp_path: Path) -> None:
 def test_a_missing_image_has_words_instead(tools: Tools, tmp_path: Path) -> None:
     (tmp_path / "doubtful").unlink()
     (tmp_path / "out" / "0.png").unlink()
-    write_report(tmp_path / "report.html", tools, [tmp_path / "m.jsonl"])
+    write_report(tmp_path / "report.html", tools, read_rows(tmp_path / "m.jsonl"))
     text = (tmp_path / "report.html").read_text()
     assert "<i>no source</i><i>no output</i>" in text
     assert len(Page(text).all("img")) == 2
@@ -90,4 +91,4 @@ def test_a_missing_image_has_words_instead(tools: Tools, tmp_path: Path) -> None
 
 def test_a_page_that_cannot_be_written_is_one_sentence(tools: Tools, tmp_path: Path) -> None:
     with pytest.raises(RunStopped, match="cannot be written"):
-        write_report(tmp_path / "missing" / "report.html", tools, [tmp_path / "m.jsonl"])
+        write_report(tmp_path / "missing" / "report.html", tools, read_rows(tmp_path / "m.jsonl"))

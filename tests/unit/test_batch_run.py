@@ -12,9 +12,10 @@ import pytest
 from batch.cutters import CutterPool
 from batch.errors import RunStopped, UsageError
 from batch.manifest import Manifest, read_rows
+from batch.processing import Policy, Tools
 from batch.progress import Progress
 from batch.reading import Limits, Reader
-from batch.run import Policy, Run, Tools
+from batch.run import Run
 from batch.sources import Item
 from batch.targets import FolderTarget
 from tests.support.batch import NO_MODEL, OBEDIENT_WORKER
@@ -42,8 +43,8 @@ def process(cutters: CutterPool, tmp_path: Path) -> Process:
         reader, target = Reader(Limits()), FolderTarget(tmp_path / "out")
         with closing(Manifest(tmp_path / "m.jsonl")) as manifest:
             again = policy or Policy()
-            used = Tools(reader, cutters, target, manifest, "options", "model", again)
-            assert Run(used, progress, 4).process(tools.get("items", items))
+            used = Tools(reader, cutters, target, "options", "model", again)
+            assert Run(used, manifest, progress, 4).process(tools.get("items", items))
         return progress
 
     return run
@@ -122,7 +123,8 @@ def test_what_has_begun_is_finished_when_the_run_stops(cutters: CutterPool, tmp_
     progress = Progress(100, "json", io.StringIO(), io.StringIO())
     with closing(Manifest(tmp_path / "m.jsonl")) as manifest:
         target = FolderTarget(tmp_path / "out")
-        run = Run(Tools(Reader(Limits()), cutters, target, manifest, "o", "m"), progress, 4)
+        tools = Tools(Reader(Limits()), cutters, target, "o", "m")
+        run = Run(tools, manifest, progress, 4)
         assert not run.process(items())
     assert len(rows(tmp_path)) == 11 == len([*(tmp_path / "out").iterdir()])
 
