@@ -78,6 +78,7 @@ def test_three_transformations_of_an_item_are_the_most() -> None:
     "data",
     [
         sequence(),
+        composed(),
         composed(still(configuration())),
         composed(still(configuration(), extent(0, 64))),
         heic(PLAIN)[:100],

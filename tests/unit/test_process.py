@@ -52,7 +52,8 @@ def test_a_process_keeps_nothing_of_an_image(process: HeifProcess) -> None:
     before = psutil.Process(process.pid).memory_info().rss
     ask(process, large)
     assert wait_until(
-        lambda: psutil.Process(process.pid).memory_info().rss - before < 6_000_000, 10
+        lambda: psutil.Process(process.pid).memory_info().rss - before < 6_000_000,
+        child.IDLE_SECONDS / 2,
     )
 
 

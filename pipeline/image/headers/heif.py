@@ -59,7 +59,8 @@ def read_declared(data: bytes) -> Declared:
     size = items.size_of(items.primary)
     all_properties = items.properties.values()
     transformations = max(
-        sum(box.kind in _TRANSFORMATIONS for box in properties) for properties in all_properties
+        (sum(box.kind in _TRANSFORMATIONS for box in properties) for properties in all_properties),
+        default=0,
     )
     if size is None or 0 in size or transformations > _MAX_TRANSFORMATIONS:
         raise ImageCorrupt
