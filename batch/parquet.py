@@ -55,8 +55,8 @@ def decode(file: Path | io.BytesIO) -> Iterator[dict[str, Any]]:
     try:
         rows = pyarrow.parquet.read_table(file).to_pylist()
         for row in rows:
-            seconds = row["seconds"].items()
+            seconds = (row["seconds"] or {}).items()
             row["seconds"] = {step: took for step, took in seconds if took is not None}
-    except (OSError, KeyError, AttributeError, pyarrow.ArrowException) as exc:
+    except (OSError, KeyError, pyarrow.ArrowException) as exc:
         raise UsageError(f"The manifest {file} cannot be read: {exc}.") from exc
     yield from rows
