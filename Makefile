@@ -29,10 +29,11 @@ serve: setup  ## Serve on port 8000 (or PORT=9000; HOST=127.0.0.1 for this machi
 batch: setup  ## Process a folder (IN=photos OUT=cutouts; BATCH="--format webp --report page.html" for options)
 	@$(BIN)/python -m batch $(BATCH) "$(or $(IN),$(error IN names the folder with the images))" "$(or $(OUT),$(error OUT names the folder for the cutouts))"
 
-test: $(VENV)/dev.done setup  ## Run the tests in two processes (at most 10 minutes)
-	@$(BIN)/python -m pytest -m "not slow and not image" --numprocesses 2 --dist loadfile
+# Contract tests come last and alone: they measure a service that needs all processors.
+test: $(VENV)/dev.done setup  ## Run the tests (10 to 15 minutes)
+	@$(BIN)/python -m pytest -m "not slow and not image" --numprocesses 2 --dist loadfile tests/unit tests/browser; \
+	  status=$$?; $(BIN)/python -m pytest -m "not slow and not image" tests/contract && exit $$status
 
-# Ray is only here: it doubles what is installed.
 test-slow: $(VENV)/dev.done $(VENV)/ray.done setup  ## Run the slow tests (installs Ray)
 	@$(BIN)/python -m pytest -m slow
 
