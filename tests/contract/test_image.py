@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
+from PIL import Image
 
 from deploy.image.sbom import bill, inventory
 from pipeline.weights import SAMPLE
@@ -25,6 +26,7 @@ from pipeline.weights.store import MODEL_TAG
 from tests.support.bombs import huge_png
 from tests.support.cgroup import cgroup_of
 from tests.support.environment import DATA, ROOT, Record
+from tests.support.heif_files import heic
 from tests.support.image_driver import SOURCE_PORT
 from tests.support.images import encoded, grainy
 from tests.support.waiting import wait_until
@@ -95,6 +97,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "bomb.png").write_bytes(huge_png())
     (folder / "page.html").write_bytes(b"<html><body>not an image</body></html>")
     (folder / "truncated.jpg").write_bytes(SAMPLE.read_bytes()[:20_000])
+    (folder / "sample.heic").write_bytes(heic(Image.open(SAMPLE)))
     for photo in sorted((DATA / "photos").glob("*.jpg")):
         shutil.copyfile(photo, folder / f"photo-{photo.name}")
     folder.chmod(0o755)
@@ -111,6 +114,19 @@ def container(engine: Engine) -> Iterator[str]:
     ).strip()
     yield name
     engine.run("rm", "--force", name)
+
+
+@pytest.fixture(scope="module")
+def installed(engine: Engine, container: str) -> set[str]:
+    """Return the packages in the image, as `name==version`."""
+    pairs = (line.split("==") for line in engine.python(container, INSTALLED).split())
+    return {f"{canonicalize_name(name)}=={version}" for name, version in pairs}
+
+
+@pytest.fixture(scope="module")
+def has_heif(installed: set[str]) -> bool:
+    """Return whether the image is built with HEIC."""
+    return any(one.startswith("pillow-heif==") for one in installed)
 
 
 @pytest.fixture(scope="module")
@@ -143,16 +159,10 @@ def test_the_image_declares_its_port_and_user(engine: Engine) -> None:
 
 
 def test_the_image_holds_what_serving_needs_and_nothing_else(
-    engine: Engine, container: str
+    engine: Engine, container: str, installed: set[str], has_heif: bool
 ) -> None:
-    pairs = (line.split("==") for line in engine.python(container, INSTALLED).split())
-    installed = {f"{canonicalize_name(name)}=={version}" for name, version in pairs}
-    locked = set(
-        re.findall(
-            r"^[^ #]+==[^ ;]+", (ROOT / "requirements" / "serve.txt").read_text(), re.MULTILINE
-        )
-    )
-    assert installed <= locked
+    lock = ROOT / "requirements" / ("heif.txt" if has_heif else "serve.txt")
+    assert installed <= set(re.findall(r"^[^ #]+==[^ ;]+", lock.read_text(), re.MULTILINE))
     names = {name.partition("==")[0] for name in installed}
     assert {"bentoml", "onnxruntime", "pillow", "numpy", "httpx", "pydantic"} <= names
     assert "scipy" not in names  # docs/decisions/0009-numpy-components.md
@@ -195,9 +205,19 @@ def test_real_photos_by_url_and_by_upload(seen: Any, images: Path) -> None:
             by_url["code"],
             by_url["cutout"],
         )
-        if name not in ("bomb.png", "page.html", "truncated.jpg"):
+        if name not in ("bomb.png", "page.html", "sample.heic", "truncated.jpg"):
             described = (response["status"], response["cutout"][:2])
             assert described == (200, ["PNG", "RGBA"]), (name, response)
+
+
+def test_heic_is_cut_out_if_the_image_is_built_with_it(seen: Any, has_heif: bool) -> None:
+    codes = {seen[way]["sample.heic"]["code"] for way in ("uploads", "urls")}
+    assert codes == {"ok" if has_heif else "unsupported_image_type"}
+
+
+def test_the_image_states_the_license_that_heic_adds(engine: Engine, has_heif: bool) -> None:
+    licenses = engine.inspect(IMAGE)["Config"]["Labels"]["org.opencontainers.image.licenses"]
+    assert licenses == "MIT AND Apache-2.0" + " AND GPL-2.0-or-later" * has_heif
 
 
 def test_broken_files_and_private_addresses_are_refused(seen: Any) -> None:
