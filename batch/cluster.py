@@ -200,6 +200,8 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
     if address is None:
         # Whoever reaches Ray's ports can run code: they are on loopback, as on those systems.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # Ray's default, which it warns of unless it is set.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
         here = {
             "num_cpus": workers or available_processors(),
             "object_store_memory": _STORE_BYTES,
@@ -217,8 +219,9 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
     try:
         ray.init(address or "local", logging_level=logging.WARNING, runtime_env=variables, **here)
         signal.signal(signal.SIGTERM, handler)  # Ray's own would end the command
-    except (ConnectionError, ValueError) as exc:
-        raise UsageError(f"There is no Ray cluster at {address}: {describe(exc)}.") from exc
+    except Exception as exc:  # Ray raises this class itself if it could not start
+        failed = f"There is no Ray cluster at {address}" if address else "Ray could not be started"
+        raise UsageError(f"{failed}: {describe(exc)}.") from exc
     try:
         logging.getLogger("ray.data").setLevel(logging.WARNING)
         context = ray.data.DataContext.get_current()

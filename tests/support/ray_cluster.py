@@ -4,7 +4,7 @@
 address, removes a machine for each line of its standard input, and ends with it.
 """
 
-import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +15,13 @@ import psutil
 from tests.support.environment import ROOT
 from tests.support.serving import environment
 
-# What keeps Ray's sockets on loopback, and its reports at home.
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+# What keeps Ray's sockets on loopback, its reports at home, and other users out.
+LOOPBACK = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
 
 _STORE_BYTES = 80_000_000
 
@@ -57,7 +62,6 @@ def ray_cluster(machines: int) -> Iterator[RayCluster]:
 
 def main() -> None:
     """Run a cluster until standard input ends."""
-    os.environ.update(LOOPBACK)
     from ray.cluster_utils import Cluster
 
     common = {"object_store_memory": _STORE_BYTES, "include_dashboard": False}

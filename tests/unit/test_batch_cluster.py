@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import pytest
@@ -92,3 +93,28 @@ def test_without_ray_a_sentence_names_the_extra(
     cluster = Cluster(setup, cast(ManifestInParts, None), progress, 1, "127.0.0.1:1")
     with pytest.raises(UsageError, match=r"pip install -r requirements/ray\.txt"):
         cluster.process([])
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("127.0.0.1:1", "There is no Ray cluster at 127.0.0.1:1: The node timed out."),
+        (None, "Ray could not be started: The node timed out."),
+    ],
+)
+def test_what_ray_says_at_its_start_is_one_sentence(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, address: str | None, sentence: str
+) -> None:
+    def init(*_: Any, **__: Any) -> None:
+        raise Exception("The node timed out.\nSee its log.")
+
+    ray = ModuleType("ray")
+    monkeypatch.setattr(ray, "init", init, raising=False)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.data", ModuleType("ray.data"))
+    monkeypatch.setattr("os.environ", {})
+    progress = Progress(1, "json", io.StringIO(), io.StringIO())
+    cluster = Cluster(setup, cast(ManifestInParts, None), progress, 1, address)
+    with pytest.raises(UsageError) as caught:
+        cluster.process([])
+    assert str(caught.value) == sentence
