@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import psutil
 
+from batch.cluster import node_arguments
 from tests.support.environment import ROOT
 from tests.support.serving import environment
 
@@ -22,8 +23,6 @@ LOOPBACK = {
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
 }
-
-_STORE_BYTES = 80_000_000
 
 
 class RayCluster:
@@ -64,9 +63,8 @@ def main() -> None:
     """Run a cluster until standard input ends."""
     from ray.cluster_utils import Cluster
 
-    common = {"object_store_memory": _STORE_BYTES, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={**common, "num_cpus": 0})
-    machines = [cluster.add_node(**common, num_cpus=1) for _ in range(int(sys.argv[1]))]
+    cluster = Cluster(initialize_head=True, head_node_args=node_arguments(0))
+    machines = [cluster.add_node(**node_arguments(1)) for _ in range(int(sys.argv[1]))]
     print(cluster.address, flush=True)
     for _ in sys.stdin:
         cluster.remove_node(machines.pop(), allow_graceful=False)

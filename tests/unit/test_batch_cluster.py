@@ -5,8 +5,8 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -99,7 +99,7 @@ def test_without_ray_a_sentence_names_the_extra(
     ("address", "sentence"),
     [
         ("127.0.0.1:1", "There is no Ray cluster at 127.0.0.1:1: The node timed out."),
-        (None, "Ray could not be started: The node timed out."),
+        (None, "Ray did not start: The node timed out."),
     ],
 )
 def test_what_ray_says_at_its_start_is_one_sentence(
@@ -108,10 +108,8 @@ def test_what_ray_says_at_its_start_is_one_sentence(
     def init(*_: Any, **__: Any) -> None:
         raise Exception("The node timed out.\nSee its log.")
 
-    ray = ModuleType("ray")
-    monkeypatch.setattr(ray, "init", init, raising=False)
-    monkeypatch.setitem(sys.modules, "ray", ray)
-    monkeypatch.setitem(sys.modules, "ray.data", ModuleType("ray.data"))
+    for name in ("ray", "ray.cluster_utils", "ray.data"):
+        monkeypatch.setitem(sys.modules, name, Mock(init=init))
     monkeypatch.setattr("os.environ", {})
     progress = Progress(1, "json", io.StringIO(), io.StringIO())
     cluster = Cluster(setup, cast(ManifestInParts, None), progress, 1, address)
