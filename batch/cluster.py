@@ -50,6 +50,8 @@ _ACTOR_BYTES = 300_000_000
 # Rows alone are stored, a kilobyte each. Ray takes no less than 75 MB.
 _STORE_BYTES = 100_000_000
 
+_CONNECT_SECONDS = 10.0
+
 # Those that the processes of a node look for.
 _PORTS = (
     "metrics_agent_port",
@@ -227,6 +229,8 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
                 node = node_arguments(workers or available_processors())
                 here = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=node)
                 stack.callback(here.shutdown)
+            else:
+                _check_answers(address)
             stack.callback(ray.shutdown)
             ray.init(address or here.address, logging_level=logging.WARNING, runtime_env=variables)
             signal.signal(signal.SIGTERM, handler)  # Ray's own would end the command
@@ -238,6 +242,13 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
         yield ray
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError if nothing listens at HOST:PORT: Ray tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
 
 
 def node_arguments(processors: int) -> dict[str, Any]:

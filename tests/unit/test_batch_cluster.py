@@ -98,7 +98,8 @@ def test_without_ray_a_sentence_names_the_extra(
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("127.0.0.1:1", "There is no Ray cluster at 127.0.0.1:1: The node timed out."),
+        ("auto", "There is no Ray cluster at auto: The node timed out."),
+        ("127.0.0.1:1", "There is no Ray cluster at 127.0.0.1:1: [Errno 111] Connection refused."),
         (None, "Ray did not start: The node timed out."),
     ],
 )
