@@ -97,8 +97,9 @@ $(VENV)/setup.done: requirements/setup.txt | $(BIN)/python
 $(VENV)/dev.done: requirements/dev.txt | $(BIN)/python
 	$(call install,requirements/dev.txt)
 
+# Ray gives each of its processes 15 seconds to start, and they would spend them compiling.
 $(VENV)/ray.done: requirements/ray.txt | $(BIN)/python
-	$(call install,requirements/ray.txt)
+	$(call install,requirements/ray.txt,--compile-bytecode)
 
 # rembg's server, which the bench measures beside: its first start compiles for most of a minute.
 bench/.peer/installed: requirements/peer.txt | $(BIN)/python
@@ -111,7 +112,7 @@ bench/.peer/installed: requirements/peer.txt | $(BIN)/python
 # uv installs in a tenth of pip's time. pip, where it fails: pip has its own settings of mirrors.
 define install
 	@echo "setup: installing $(1)"
-	@{ $(PIP) -r requirements/uv.txt && $(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes -r $(1); } \
+	@{ $(PIP) -r requirements/uv.txt && $(BIN)/uv pip install --python $(BIN)/python --quiet --require-hashes $(2) -r $(1); } \
 	  || { echo "setup: uv failed; installing with pip"; $(PIP) -r $(1); } \
 	  || { echo "setup: the packages could not be installed; is the network there? Run the same command again." >&2; exit 1; }
 	@touch $@

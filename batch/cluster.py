@@ -9,7 +9,9 @@ is handed out again.
 import json
 import logging
 import os
+import secrets
 import signal
+import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +49,16 @@ _ACTOR_BYTES = 300_000_000
 
 # Rows alone are stored, a kilobyte each. Ray takes no less than 75 MB.
 _STORE_BYTES = 100_000_000
+
+_CONNECT_SECONDS = 10.0
+
+# Those that the processes of a node look for.
+_PORTS = (
+    "metrics_agent_port",
+    "metrics_export_port",
+    "dashboard_agent_listen_port",
+    "runtime_env_agent_port",
+)
 
 
 class Actor:
@@ -196,17 +208,14 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
     """Yield Ray, connected to a cluster, or to one that is started here. Raises UsageError."""
     address = address or os.environ.get("RAY_ADDRESS")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    here: dict[str, Any] = {}
     if address is None:
         # Whoever reaches Ray's ports can run code: they are on loopback, as on those systems.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        here = {
-            "num_cpus": workers or available_processors(),
-            "object_store_memory": _STORE_BYTES,
-            "include_dashboard": False,
-        }
+        if os.environ.setdefault("RAY_AUTH_MODE", "token") == "token":
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
+        import ray.cluster_utils
         import ray.data
     except ImportError as exc:
         raise UsageError(
@@ -214,19 +223,51 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
         ) from exc
     handler = signal.getsignal(signal.SIGTERM)
     variables = {"env_vars": {"PYTHONPATH": python_path()}}
-    try:
-        ray.init(address or "local", logging_level=logging.WARNING, runtime_env=variables, **here)
-        signal.signal(signal.SIGTERM, handler)  # Ray's own would end the command
-    except (ConnectionError, ValueError) as exc:
-        raise UsageError(f"There is no Ray cluster at {address}: {describe(exc)}.") from exc
-    try:
+    with ExitStack() as stack:
+        try:
+            if address is None:
+                node = node_arguments(workers or available_processors())
+                here = ray.cluster_utils.Cluster(initialize_head=True, head_node_args=node)
+                stack.callback(here.shutdown)
+            else:
+                _check_answers(address)
+            stack.callback(ray.shutdown)
+            ray.init(address or here.address, logging_level=logging.WARNING, runtime_env=variables)
+            signal.signal(signal.SIGTERM, handler)  # Ray's own would end the command
+        except Exception as exc:  # Ray raises this class itself if it could not start
+            failed = f"There is no Ray cluster at {address}" if address else "Ray did not start"
+            raise UsageError(f"{failed}: {describe(exc)}.") from exc
         logging.getLogger("ray.data").setLevel(logging.WARNING)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
         yield ray
-    finally:
-        ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError if nothing listens at HOST:PORT: Ray tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+
+
+def node_arguments(processors: int) -> dict[str, Any]:
+    """Return what `ray.cluster_utils` starts a node on this machine with: only what it needs.
+
+    A node ends if a process of it does not name the port that it found within 15 seconds, which
+    pass on a busy machine. So ports are given.
+    """
+    with ExitStack() as stack:
+        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in _PORTS]
+        ports = [server.getsockname()[1] for server in taken]
+    return {
+        **dict(zip(_PORTS, ports, strict=True)),
+        "num_cpus": processors,
+        "object_store_memory": _STORE_BYTES,
+        "include_dashboard": False,
+        "include_log_monitor": False,
+        "no_monitor": True,
+    }
 
 
 def _room(resources: Mapping[str, float]) -> int:

@@ -4,7 +4,7 @@
 address, removes a machine for each line of its standard input, and ends with it.
 """
 
-import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,13 +12,17 @@ from contextlib import contextmanager
 
 import psutil
 
+from batch.cluster import node_arguments
 from tests.support.environment import ROOT
 from tests.support.serving import environment
 
-# What keeps Ray's sockets on loopback, and its reports at home.
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-
-_STORE_BYTES = 80_000_000
+# What keeps Ray's sockets on loopback, its reports at home, and other users out.
+LOOPBACK = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+}
 
 
 class RayCluster:
@@ -57,12 +61,10 @@ def ray_cluster(machines: int) -> Iterator[RayCluster]:
 
 def main() -> None:
     """Run a cluster until standard input ends."""
-    os.environ.update(LOOPBACK)
     from ray.cluster_utils import Cluster
 
-    common = {"object_store_memory": _STORE_BYTES, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={**common, "num_cpus": 0})
-    machines = [cluster.add_node(**common, num_cpus=1) for _ in range(int(sys.argv[1]))]
+    cluster = Cluster(initialize_head=True, head_node_args=node_arguments(0))
+    machines = [cluster.add_node(**node_arguments(1)) for _ in range(int(sys.argv[1]))]
     print(cluster.address, flush=True)
     for _ in sys.stdin:
         cluster.remove_node(machines.pop(), allow_graceful=False)

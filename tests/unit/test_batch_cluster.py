@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -92,3 +93,27 @@ def test_without_ray_a_sentence_names_the_extra(
     cluster = Cluster(setup, cast(ManifestInParts, None), progress, 1, "127.0.0.1:1")
     with pytest.raises(UsageError, match=r"pip install -r requirements/ray\.txt"):
         cluster.process([])
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("auto", "There is no Ray cluster at auto: The node timed out."),
+        ("127.0.0.1:1", "There is no Ray cluster at 127.0.0.1:1: [Errno 111] Connection refused."),
+        (None, "Ray did not start: The node timed out."),
+    ],
+)
+def test_what_ray_says_at_its_start_is_one_sentence(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, address: str | None, sentence: str
+) -> None:
+    def init(*_: Any, **__: Any) -> None:
+        raise Exception("The node timed out.\nSee its log.")
+
+    for name in ("ray", "ray.cluster_utils", "ray.data"):
+        monkeypatch.setitem(sys.modules, name, Mock(init=init))
+    monkeypatch.setattr("os.environ", {})
+    progress = Progress(1, "json", io.StringIO(), io.StringIO())
+    cluster = Cluster(setup, cast(ManifestInParts, None), progress, 1, address)
+    with pytest.raises(UsageError) as caught:
+        cluster.process([])
+    assert str(caught.value) == sentence
