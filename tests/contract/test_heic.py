@@ -52,6 +52,7 @@ def test_a_process_that_is_killed_is_replaced(
     assert service.upload(data).status_code == 200
     (first,) = decoders(service)
     os.kill(first.pid, signal.SIGKILL)
+    assert wait_until(lambda: decoders(service) == [])
     started = time.monotonic()
     assert service.upload(data).status_code == 200
     assert time.monotonic() - started < 3

@@ -6,6 +6,7 @@ import httpx
 import pytest
 import schemathesis
 from jsonschema import Draft202012Validator
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from pipeline.errors import BackgroundRemovalError
 from pipeline.options import Options
@@ -52,7 +53,8 @@ CODES: dict[str, dict[int, set[str]]] = {
 
 
 def test_the_document_is_valid(document: dict[str, Any]) -> None:
-    schemathesis.openapi.from_dict(document).validate()
+    schema: OpenApiSchema = schemathesis.openapi.from_dict(document)
+    schema.validate()
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
 

@@ -76,8 +76,12 @@ class Server:
         return self.request("POST", UPLOAD, files={"image": ("image", image)}, data=fields)
 
     def log_lines(self, after: int = 0) -> list[dict[str, Any]]:
-        """Parse the log so far, one JSON object per line; skip the first `after` lines."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()[after:]]
+        """Parse the log so far, one JSON object per line; skip the first `after` lines.
+
+        A last line that is still being written is left out.
+        """
+        complete = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in complete.splitlines()[after:]]
 
     def logged(
         self, name: str, value: str, at_least: int = 1, after: int = 0, seconds: float = 5
