@@ -8,7 +8,8 @@ decoder_limits.py    bounds on what the header hides
 pillow_errors.py     Pillow's exceptions -> ours
 color.py             -> 8-bit sRGB and alpha
 declared_color.py    a color space that a file declares by numbers
-icc.py               writes its ICC profile
+color_codes.py       code points of ITU-T H.273 -> its ICC profile
+icc.py               writes ICC profiles
 heif/                decodes HEIC in a process of its own
 webp.py              decodes WebP by libwebp
 source_image.py      the decoded image

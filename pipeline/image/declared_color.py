@@ -1,8 +1,8 @@
 """The color space that a PNG or an AVIF declares by numbers -> an ICC profile, for littlecms."""
 
+from pipeline.image.color_codes import icc_profile
 from pipeline.image.headers import avif_color
 from pipeline.image.headers.png_color import PngColor, Point, read_color
-from pipeline.image.heif.nclx import icc_profile
 from pipeline.image.icc import D65, NotAColorSpace, rgb_profile
 
 # A profile, empty for sRGB.

@@ -25,18 +25,31 @@ class NotAColorSpace(ValueError):
     """Chromaticities that cannot be those of an RGB color space."""
 
 
-def rgb_profile(primaries: tuple[Point, Point, Point], white: Point, exponent: float) -> bytes:
-    """Return the profile of a space whose light is sample ** `exponent`, both from 0 to 1.
+def rgb_profile(
+    primaries: tuple[Point, Point, Point], white: Point, curve: float | NDArray[np.float64]
+) -> bytes:
+    """Return the profile of a space whose light is sample ** `curve`, both from 0 to 1.
+
+    A `curve` may also be the light at an even number of equally spaced samples, float64 (samples,),
+    where more than 1 counts as 1.
 
     Raises NotAColorSpace for `primaries` (red, green, blue) or a `white` with a y of 0, or if no
     mix of the primaries is white.
     """
-    curve = struct.pack(">4s4xHxxi", b"para", 0, _fixed(exponent))  # 10.18, type 0
+    tone = _tone_tag(curve)
     tags = {b"wtpt": _xyz_tag(_D50)}
     for letter, column in zip("rgb", _to_d50(primaries, white).T, strict=True):
         tags[f"{letter}XYZ".encode()] = _xyz_tag(column)
-        tags[f"{letter}TRC".encode()] = curve
+        tags[f"{letter}TRC".encode()] = tone
     return _profile(tags)
+
+
+def _tone_tag(curve: float | NDArray[np.float64]) -> bytes:
+    """Return the data of a parametricCurveType of type 0 (10.18), or of a curveType (10.6)."""
+    if isinstance(curve, float):
+        return struct.pack(">4s4xHxxi", b"para", 0, _fixed(curve))
+    samples = np.round(np.clip(curve, 0, 1) * 65_535).astype(">u2")
+    return struct.pack(">4s4xI", b"curv", len(samples)) + samples.tobytes()
 
 
 def _to_d50(primaries: tuple[Point, Point, Point], white: Point) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 decoder.py   a HEIC -> Pillow's image or planes
 process.py   the decoder's process, as seen from the worker
 child.py     what runs in that process
-nclx.py      a color space by its numbers -> ICC profile
 
 The child decodes with `pillow-heif`, which is installed with the extra `heif`.
 """

@@ -9,8 +9,8 @@ from dataclasses import replace
 from PIL import Image
 
 from pipeline.errors import ImageCorrupt, OutOfMemory
+from pipeline.image.color_codes import icc_profile
 from pipeline.image.heif import child
-from pipeline.image.heif.nclx import icc_profile
 from pipeline.image.heif.process import ChildError, HeifProcess
 from pipeline.image.pillow_errors import pillow_errors
 from pipeline.image.planes import LIMITED_LUMA, Planes, weights_of

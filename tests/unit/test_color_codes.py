@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pipeline.image.heif.nclx import icc_profile
+from pipeline.image.color_codes import icc_profile
 
 SRGB, PQ, HLG = 13, 16, 18
 BT709, BT2020, P3 = 1, 9, 12
