@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from batch.errors import RunStopped
 from batch.protocol import Settings
+from batch.targets import FolderTarget
 from pipeline.options import Options
 from pipeline.weights.store import find_model
 from tests.support.environment import ROOT
@@ -70,3 +74,12 @@ def run_batch(
 def rows_of(manifest: Path) -> list[dict[str, Any]]:
     """Return the rows of a manifest."""
     return [json.loads(line) for line in manifest.read_text().splitlines()]
+
+
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing more be written to a folder."""
+
+    def full(*_: object) -> None:
+        raise RunStopped("Nothing more can be written.")
+
+    monkeypatch.setattr(FolderTarget, "write", full)

@@ -10,9 +10,8 @@ from batch.manifest import Work
 from batch.processing import Policy, Setup, open_tools, process
 from batch.reading import Limits
 from batch.sources import Item
-from batch.targets import FolderTarget
 from pipeline.weights.store import MODEL_TAG
-from tests.support.batch import OBEDIENT_WORKER
+from tests.support.batch import OBEDIENT_WORKER, fill_the_disk
 
 
 @pytest.fixture
@@ -58,9 +57,6 @@ def test_a_failure_is_known_unless_it_is_to_be_tried_again(setup: Setup, tmp_pat
 def test_a_full_disk_is_no_row(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise RunStopped("Nothing more can be written.")
-
-    monkeypatch.setattr(FolderTarget, "write", full)
+    fill_the_disk(monkeypatch)
     with open_tools(setup, 1) as tools, pytest.raises(RunStopped):
         process(item(tmp_path, "word"), None, tools)

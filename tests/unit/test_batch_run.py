@@ -18,7 +18,7 @@ from batch.reading import Limits, Reader
 from batch.run import Run
 from batch.sources import Item
 from batch.targets import FolderTarget
-from tests.support.batch import NO_MODEL, OBEDIENT_WORKER
+from tests.support.batch import NO_MODEL, OBEDIENT_WORKER, fill_the_disk
 
 Process = Callable[..., Progress]
 
@@ -103,10 +103,7 @@ def test_a_missing_source_is_one_row(process: Process, tmp_path: Path) -> None:
 def test_a_full_disk_stops_the_run(
     process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise RunStopped("Nothing more can be written.")
-
-    monkeypatch.setattr(FolderTarget, "write", full)
+    fill_the_disk(monkeypatch)
     with pytest.raises(RunStopped):
         process(*(f"{n}" for n in range(50)))
     assert rows(tmp_path) == {}
