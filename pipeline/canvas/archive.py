@@ -26,9 +26,9 @@ def write_zip(layer: Layer) -> bytes:
     whole = np.empty((height, width, 1), np.uint8)
 
     def color(top: int, bottom: int) -> NDArray[np.uint8]:
-        colors, alpha = layer.pixels(top, bottom)
-        whole[top:bottom, :, 0] = alpha
-        return fill_transparent(colors, alpha)
+        pixels = layer.pixels(top, bottom)
+        whole[top:bottom] = pixels[..., 3:]
+        return fill_transparent(pixels[..., :3], pixels[..., 3])
 
     def alpha(top: int, bottom: int) -> NDArray[np.uint8]:
         return whole[top:bottom]

@@ -124,6 +124,6 @@ def _encode(canvas: Canvas, plan: Plan) -> tuple[bytes, str]:
     def rows(top: int, bottom: int) -> NDArray[np.uint8]:
         if channels == 1:
             return canvas.alpha(top, bottom)[..., np.newaxis]
-        return lay_over(*canvas.pixels(top, bottom), backdrop)
+        return lay_over(canvas.pixels(top, bottom), backdrop)
 
     return WRITERS[kind](rows, *canvas.size, channels, canvas.strips), f"image/{kind}"

@@ -44,13 +44,14 @@ class SolidLayer:
         """Those of the cutout."""
         return self.cutout.strips
 
-    def pixels(self, top: int, bottom: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the straight colors and the alpha of rows: uint8 (rows, width, 3), (rows, width).
+    def pixels(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Return the straight RGBA of rows: uint8 (rows, width, 4).
 
         A fully transparent pixel may have any color.
         """
-        colors, alpha = self.cutout.pixels(top, bottom)
-        return colors, self._solid(alpha, top, bottom)
+        pixels = self.cutout.pixels(top, bottom)
+        pixels[..., 3] = self._solid(pixels[..., 3], top, bottom)
+        return pixels
 
     def alpha(self, top: int, bottom: int) -> NDArray[np.uint8]:
         """Return the alpha of rows: uint8 (rows, width)."""

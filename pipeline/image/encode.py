@@ -29,6 +29,6 @@ def encode(layer: Layer, options: Options) -> bytes:
     def rows(top: int, bottom: int) -> NDArray[np.uint8]:
         if channels == 1:
             return layer.alpha(top, bottom)[..., np.newaxis]
-        return lay_over(*layer.pixels(top, bottom), backdrop)
+        return lay_over(layer.pixels(top, bottom), backdrop)
 
     return WRITERS[options.format](rows, *layer.size, channels, layer.strips)

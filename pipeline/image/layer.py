@@ -12,7 +12,8 @@ from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import Strips
 
 # Renders alpha: `render(box, colors)` returns uint8 (height, width) of a box of the image. If it
-# is given the image's colors there, uint8 (height, width, 3), it may clean them in place.
+# is given the image's colors there, uint8 (height, width, 4), it may clean them in place. Their
+# fourth channel has no meaning.
 Render = Callable[[Box, NDArray[np.uint8] | None], NDArray[np.uint8]]
 
 
@@ -29,8 +30,8 @@ class Layer(Protocol):
         """Divides the rows into strips that bound the memory of rendering them."""
         ...
 
-    def pixels(self, top: int, bottom: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the straight colors and the alpha of rows: uint8 (rows, width, 3), (rows, width).
+    def pixels(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Return the straight RGBA of rows: uint8 (rows, width, 4), which the caller may change.
 
         A fully transparent pixel may have any color.
         """
@@ -59,11 +60,12 @@ class FrameLayer:
         """Those of the image."""
         return self.image.strips
 
-    def pixels(self, top: int, bottom: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the straight colors and the alpha of rows. Transparent pixels keep their color."""
+    def pixels(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Return the straight RGBA of rows. Transparent pixels keep their color."""
         box = self._rows(top, bottom)
-        colors = np.array(self.image.rgb(box.corners))
-        return colors, self.render(box, colors)
+        pixels = self.image.rgbx(box.corners)
+        pixels[..., 3] = self.render(box, pixels)
+        return pixels
 
     def alpha(self, top: int, bottom: int) -> NDArray[np.uint8]:
         """Return the alpha of rows: uint8 (rows, width)."""

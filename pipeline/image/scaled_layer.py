@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.image.box import Box
-from pipeline.image.compose import straight_rgba
 from pipeline.image.layer import FrameLayer, Layer, Render
 from pipeline.image.source_image import SourceImage
 from pipeline.image.strips import SERIAL, Strips
@@ -41,21 +40,20 @@ class ScaledLayer:
         """Strips whose rows, at the source's height, are as many pixels as others have."""
         return self.source.strips.smaller(max(1.0, self._scale))
 
-    def pixels(self, top: int, bottom: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return the straight colors and the alpha of rows: uint8 (rows, width, 3), (rows, width).
+    def pixels(self, top: int, bottom: int) -> NDArray[np.uint8]:
+        """Return the straight RGBA of rows: uint8 (rows, width, 4).
 
         A fully transparent pixel is black.
         """
         convert = AlphaMulDiv()
 
         def premultiplied(first: int, end: int) -> Image.Image:
-            rows = straight_rgba(*self.source.pixels(first, end))
+            rows = Image.fromarray(self.source.pixels(first, end))
             convert.multiply_alpha_pil_inplace(rows)
             return rows
 
         scaled = self._scaled(premultiplied, "RGBa", top, bottom)
-        pixels = np.asarray(convert.divide_alpha_pil(scaled))
-        return np.ascontiguousarray(pixels[..., :3]), np.ascontiguousarray(pixels[..., 3])
+        return np.array(convert.divide_alpha_pil(scaled))
 
     def alpha(self, top: int, bottom: int) -> NDArray[np.uint8]:
         """Return the alpha of rows: uint8 (rows, width)."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.image.box import Box, Corners, Size
@@ -137,6 +138,15 @@ class SourceImage:
         if self.to_srgb is not None:
             region = self.to_srgb(region)
         return region if self.orientation is None else region.transpose(self.orientation)
+
+    def rgbx(self, corners: Corners) -> NDArray[np.uint8]:
+        """Return a copy of a region as uint8 (height, width, 4). The fourth channel has no meaning.
+
+        Pillow keeps RGB in four bytes per pixel, so this is faster than a copy in three.
+        """
+        left, top, right, bottom = corners
+        samples = np.frombuffer(self.rgb(corners).tobytes("raw", "RGBX"), np.uint8)
+        return samples.reshape(bottom - top, right - left, 4).copy()
 
     def reduced(
         self, size: tuple[int, int], exact: bool = False, part: Box | None = None

@@ -56,16 +56,16 @@ class Matte:
     def render(self, box: Box, colors: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Return the alpha of a region: uint8 (height, width).
 
-        `colors`, the image's colors there, uint8 (height, width, 3 or more), become the
-        foreground's own where alpha is partial, in place. If the source has its own alpha they
-        stay, because they are clean already.
+        `colors`, the image's colors there, uint8 (height, width, 4), become the foreground's own
+        where alpha is partial, in place. If the source has its own alpha they stay, because they
+        are clean already.
         """
         alpha = self._upsampler.region(box)
         own_alpha = self._image.alpha
         if self._local_colors is not None:
             clean = colors is not None and own_alpha is None
             if colors is None:
-                colors = np.asarray(self._image.rgb(box.corners))
+                colors = self._image.rgbx(box.corners)
             refine_edge(alpha, colors, (box.left, box.top), self._local_colors, clean)
         if own_alpha is not None:
             own = own_alpha.crop(box.corners)

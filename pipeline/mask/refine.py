@@ -59,9 +59,9 @@ def refine_edge(
 ) -> None:
     """Refine the upsampled mask of a region, and the colors along its edge, in place.
 
-    `alpha` is uint8 (height, width), `colors` uint8 (height, width, 3 or more), `corner` the
-    region's (left, top). Unsure pixels get the α of the module's formula; sure ones become 0 or
-    255. With `clean`, pixels of partial α get the color F'.
+    `alpha` is uint8 (height, width), `colors` uint8 (height, width, 4), whose fourth channel has no
+    meaning, and `corner` the region's (left, top). Unsure pixels get the α of the module's formula;
+    sure ones become 0 or 255. With `clean`, pixels of partial α get the color F'.
     """
     unsure = _between(alpha, SURE_BACKGROUND, SURE_FOREGROUND)
     if unsure.size:
@@ -71,8 +71,11 @@ def refine_edge(
         columns = unsure - np.repeat(np.arange(height) * width, counts)
         fields = local_colors.at(corner, counts, columns)
         mask = alpha.take(unsure) * TO_SHARE
-        flat = colors.reshape(-1, colors.shape[2])
-        image = planes(flat.take(unsure, axis=0)[:, :3])
+        # Four bytes as one number are gathered and scattered at once.
+        words = colors.view(np.uint32).reshape(-1)
+        gathered = words.take(unsure)
+        samples = gathered.view(np.uint8).reshape(-1, 4)
+        image = planes(samples[:, :3])
         share = _solve_alpha(mask, image, fields)
         refined = (share * 255 + 0.5).astype(np.uint8)
     np.multiply(alpha > 127, np.uint8(255), out=alpha)
@@ -88,7 +91,9 @@ def refine_edge(
             np.clip(image, 0, 1, out=image)
             image *= 255
             image += 0.5
-            flat[unsure, :3] = image.T
+            for channel in range(3):
+                samples[:, channel] = image[channel]
+            words[unsure] = gathered
 
 
 def _solve_alpha(mask: Floats, image: Floats, fields: Floats) -> Floats:

@@ -36,15 +36,14 @@ def canvas(layout: Layout = LAYOUT, **of: Any) -> Canvas:
 def whole(shown: Canvas) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return all colors and alpha. They are the same in strips, and `alpha` agrees."""
     height = shown.size[1]
-    colors, alpha = shown.pixels(0, height)
+    pixels = shown.pixels(0, height)
     for step in (1, 3, 4):
         starts = range(0, height, step)
         parts = [shown.pixels(top, min(top + step, height)) for top in starts]
-        assert np.array_equal(np.concatenate([part[0] for part in parts]), colors)
-        assert np.array_equal(np.concatenate([part[1] for part in parts]), alpha)
+        assert np.array_equal(np.concatenate(parts), pixels)
         alphas = [shown.alpha(top, min(top + step, height)) for top in starts]
-        assert np.array_equal(np.concatenate(alphas), alpha)
-    return colors, alpha
+        assert np.array_equal(np.concatenate(alphas), pixels[..., 3])
+    return pixels[..., :3], pixels[..., 3]
 
 
 def test_the_cutout_is_in_its_place_and_nothing_is_around_it() -> None:

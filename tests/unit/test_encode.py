@@ -186,7 +186,7 @@ def test_the_same_request_gives_the_same_bytes() -> None:
 def test_cleaned_colors_are_written(options: dict[str, Any]) -> None:
     def render(box: Box, colors: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         assert colors is not None
-        colors[:] = (1, 2, 3)
+        colors[..., :3] = (1, 2, 3)
         return np.full((box.height, box.width), 255, np.uint8)
 
     data = encode(FrameLayer(LAYER.image, render, FRAME), Options(**options))

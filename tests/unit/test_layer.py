@@ -29,7 +29,7 @@ def test_rows_are_those_of_the_frame() -> None:
     assert layer.strips is image.strips
     inside = ALPHA[7:12, 10:35]
     assert np.array_equal(layer.alpha(2, 7), inside)
-    colors, alpha = layer.pixels(2, 7)
-    assert np.array_equal(alpha, inside)
-    assert np.array_equal(colors[:, 1:], COLORS[7:12, 11:35])
-    assert (colors[:, 0] == 1).all()
+    pixels = layer.pixels(2, 7)
+    assert np.array_equal(pixels[..., 3], inside)
+    assert np.array_equal(pixels[:, 1:, :3], COLORS[7:12, 11:35])
+    assert (pixels[:, 0, :3] == 1).all()

@@ -54,7 +54,9 @@ def local_colors(mask: Alpha, image: Image.Image) -> LocalColorModel:
 
 def refined(mask: Alpha, image: Image.Image) -> Alpha:
     alpha = upsampled(mask)
-    refine_edge(alpha, np.array(image), (0, 0), local_colors(mask, image), clean=False)
+    refine_edge(
+        alpha, np.array(image.convert("RGBA")), (0, 0), local_colors(mask, image), clean=False
+    )
     return alpha
 
 
@@ -111,18 +113,17 @@ def test_a_region_is_refined_like_the_whole() -> None:
     whole = refined(mask, image)
     rows, columns = slice(97, 508), slice(301, 581)
     part = np.ascontiguousarray(upsampled(mask)[rows, columns])
-    colors = np.ascontiguousarray(np.asarray(image)[rows, columns])
+    colors = np.asarray(image.convert("RGBA"))[rows, columns].copy()
     refine_edge(part, colors, (301, 97), local_colors(mask, image), clean=False)
     assert np.abs(part.astype(int) - whole[rows, columns]).max() <= 1
 
 
-@pytest.mark.parametrize("channels", [3, 4])
-def test_the_background_is_removed_from_the_colors_of_the_edge(channels: int) -> None:
+def test_the_background_is_removed_from_the_colors_of_the_edge() -> None:
     truth = slanted(24)
     image = composed(truth)
     mask = model_mask(truth)
     alpha = upsampled(mask)
-    colors = np.dstack((np.asarray(image), alpha))[..., :channels].copy()
+    colors = np.dstack((np.asarray(image), alpha))
     before = colors.copy()
     refine_edge(alpha, colors, (0, 0), local_colors(mask, image), clean=True)
     partial = (alpha > 25) & (alpha < 230)
@@ -151,7 +152,9 @@ def test_colors_move_the_edge_less_where_a_cell_is_small(pixels: int, moves: boo
     mask = np.repeat(ramp[np.newaxis], 320, axis=0)
     alpha = np.array(Image.fromarray(mask).resize(image.size, Image.Resampling.LANCZOS))
     raw = alpha.copy()
-    refine_edge(alpha, np.array(image), (0, 0), local_colors(mask, image), clean=False)
+    refine_edge(
+        alpha, np.array(image.convert("RGBA")), (0, 0), local_colors(mask, image), clean=False
+    )
     clear = np.abs(raw - 127.5) > 8
     same_side = ((alpha >= 128) == (raw >= 128))[clear].all()
     assert same_side != moves
@@ -166,7 +169,9 @@ def test_colors_move_no_edge_to_where_the_mask_has_none() -> None:
     mask[:, :170] = 255
     mask[120:200, 154:167] = 225
     alpha = np.array(Image.fromarray(mask).resize(image.size, Image.Resampling.LANCZOS))
-    refine_edge(alpha, np.array(image), (0, 0), local_colors(mask, image), clean=False)
+    refine_edge(
+        alpha, np.array(image.convert("RGBA")), (0, 0), local_colors(mask, image), clean=False
+    )
     assert alpha[740:860, 808:817].min() >= 128
 
 

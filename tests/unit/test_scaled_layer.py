@@ -29,13 +29,12 @@ class PlainLayer:
     def size(self) -> tuple[int, int]:
         return self.rgba.shape[1], self.rgba.shape[0]
 
-    def pixels(self, top: int, bottom: int) -> tuple[Pixels, Pixels]:
+    def pixels(self, top: int, bottom: int) -> Pixels:
         self.most_rows = max(self.most_rows, bottom - top)
-        rows = self.rgba[top:bottom]
-        return np.ascontiguousarray(rows[..., :3]), np.ascontiguousarray(rows[..., 3])
+        return self.rgba[top:bottom].copy()
 
     def alpha(self, top: int, bottom: int) -> Pixels:
-        return self.pixels(top, bottom)[1]
+        return np.ascontiguousarray(self.pixels(top, bottom)[..., 3])
 
 
 def shapes(width: int, height: int, seed: int = 1) -> Pixels:
@@ -70,8 +69,9 @@ def test_colors_count_by_their_alpha(
 ) -> None:
     source = shapes(200, 150)
     layer = ScaledLayer(PlainLayer(source), crop, size)
-    colors, alpha = layer.pixels(0, size[1])
-    assert (colors.shape, alpha.shape) == ((size[1], size[0], 3), (size[1], size[0]))
+    pixels = layer.pixels(0, size[1])
+    assert pixels.shape == (size[1], size[0], 4)
+    colors, alpha = pixels[..., :3], pixels[..., 3]
     expected = by_pillow(layer, source).astype(int)
     assert np.abs(alpha - expected[..., 3]).max() <= 1
     # A color of weak alpha is rounded, and one that LANCZOS makes stronger than its alpha is cut.
@@ -85,7 +85,8 @@ def test_colors_count_by_their_alpha(
 def test_no_color_of_transparent_pixels_shows() -> None:
     source = np.full((60, 60, 4), (200, 0, 0, 255), np.uint8)
     source[:, 31:] = (0, 255, 0, 0)
-    colors, alpha = ScaledLayer(PlainLayer(source), (0, 0, 60, 60), (20, 20)).pixels(0, 20)
+    pixels = ScaledLayer(PlainLayer(source), (0, 0, 60, 60), (20, 20)).pixels(0, 20)
+    colors, alpha = pixels[..., :3], pixels[..., 3]
     assert ((alpha > 0) & (alpha < 255)).any()
     assert colors[..., 1].max() == 0
     # LANCZOS overshoots next to an edge.
@@ -98,10 +99,10 @@ def test_seams_of_strips_do_not_show(
     size: tuple[int, int], strip_pixels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = ScaledLayer(PlainLayer(shapes(180, 300), Strips(2)), (0.4, 1.3, 179.5, 298.2), size)
-    whole = premultiplied(np.dstack(layer.pixels(0, size[1])))
+    whole = premultiplied(layer.pixels(0, size[1]))
     monkeypatch.setattr(strips_module, "_STRIP_PIXELS", strip_pixels)
     parts = layer.strips.map(layer.pixels, size[1], size[0])
-    joined = premultiplied(np.concatenate([np.dstack(part) for part in parts]))
+    joined = premultiplied(np.concatenate(list(parts)))
     assert joined.shape == whole.shape
     difference = np.abs(joined - whole)
     assert difference.max() < 2  # 1 of the resizer, and what rounded colors are multiplied by

@@ -30,7 +30,7 @@ def solid(frame: Box, mask: NDArray[np.uint8] = MASK) -> NDArray[np.uint8]:
     layer = make_solid(FrameLayer(image, render, frame), mask, (SIZE, SIZE), frame)
     assert layer.size == (frame.width, frame.height)
     alpha = layer.alpha(0, frame.height)
-    assert np.array_equal(layer.pixels(0, frame.height)[1], alpha)
+    assert np.array_equal(layer.pixels(0, frame.height)[..., 3], alpha)
     parts = [layer.alpha(top, min(top + 5, frame.height)) for top in range(0, frame.height, 5)]
     assert np.array_equal(np.concatenate(parts), alpha)
     return alpha
