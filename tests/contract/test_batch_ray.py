@@ -178,12 +178,12 @@ def test_a_bucket_holds_the_outputs_and_the_manifest(photo: bytes) -> None:
     with object_store() as store:
         s3 = client(store)
         fill(s3, photo, 12)
-        arguments = ["s3://in/a", "s3://out/b", "--engine", "ray"]
+        arguments = ["s3://photos/a", "s3://cutouts/b", "--engine", "ray"]
         result = run_batch(*arguments, "--json", **store.environment, **LOOPBACK)
         assert result.returncode == 0, result.stderr
         *rows, summary = map(json.loads, result.stdout.splitlines())
         assert summary["summary"]["codes"] == {"ok": 12}
-        found = s3.list_objects_v2(Bucket="out")["Contents"]
+        found = s3.list_objects_v2(Bucket="cutouts")["Contents"]
         keys = {entry["Key"] for entry in found if entry["Key"].endswith(".png")}
         assert keys == {f"b/{row['output']}" for row in rows}
         again = run_batch(*arguments, **store.environment, **LOOPBACK)

@@ -37,14 +37,14 @@ def client(store: ObjectStore) -> Any:
 
 def fill(s3: Any, photo: bytes, count: int) -> None:
     """Put different small images, in folders, and one object that is none."""
-    s3.create_bucket(Bucket="in")
-    s3.create_bucket(Bucket="out")
+    s3.create_bucket(Bucket="photos")
+    s3.create_bucket(Bucket="cutouts")
     with Image.open(BytesIO(photo)) as image:
         for number in range(count):
             file = BytesIO()
             image.resize((160, 120 + number % 50)).save(file, "JPEG", quality=50 + number % 40)
-            s3.put_object(Bucket="in", Key=f"a/{number % 7}/{number}.jpg", Body=file.getvalue())
-    s3.put_object(Bucket="in", Key="a/readme.txt", Body=b"no image")
+            s3.put_object(Bucket="photos", Key=f"a/{number % 7}/{number}.jpg", Body=file.getvalue())
+    s3.put_object(Bucket="photos", Key="a/readme.txt", Body=b"no image")
 
 
 def assert_all_there(s3: Any, manifest: Path, count: int) -> None:
@@ -53,10 +53,10 @@ def assert_all_there(s3: Any, manifest: Path, count: int) -> None:
     assert [row["code"] for row in rows] == ["ok"] * count
     assert len({row["output"] for row in rows}) == count
     for row in rows:
-        found = s3.get_object(Bucket="out", Key=f"b/{row['output']}")
+        found = s3.get_object(Bucket="cutouts", Key=f"b/{row['output']}")
         assert hashlib.sha256(found["Body"].read()).hexdigest() == row["sha256"]
         assert found["ContentType"] == "image/png"
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="out")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket="cutouts")
     assert sum(page["KeyCount"] for page in pages) == count
 
 
@@ -69,7 +69,7 @@ def test_five_hundred_images_in_and_out_though_every_tenth_request_is_refused(
         s3 = client(store)
         fill(s3, photo, IMAGES)
         store.refused_every = 10
-        arguments = ["s3://in/a", "s3://out/b", "--manifest", str(tmp_path / "m.jsonl")]
+        arguments = ["s3://photos/a", "s3://cutouts/b", "--manifest", str(tmp_path / "m.jsonl")]
         result = run_batch(*arguments, **store.environment)
         assert result.returncode == 0, result.stdout + result.stderr
         assert store.refused > IMAGES / 10
@@ -87,7 +87,9 @@ def test_every_connection_leads_to_loopback(photo: bytes, tmp_path: Path) -> Non
     pytest.importorskip("s3fs", reason="needs the extra `stores`")
     with object_store() as store:
         fill(client(store), photo, 20)
-        command = command_line("s3://in/a", "s3://out/b", "--manifest", tmp_path / "m.jsonl")
+        command = command_line(
+            "s3://photos/a", "s3://cutouts/b", "--manifest", tmp_path / "m.jsonl"
+        )
         settings = environment(**store.environment)
         with subprocess.Popen(command, cwd=ROOT, env=settings) as process:
             seen: set[str] = set()
