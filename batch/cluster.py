@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -238,6 +239,8 @@ def _connected(address: str | None, workers: int | None) -> Iterator[Any]:
             failed = f"There is no Ray cluster at {address}" if address else "Ray did not start"
             raise UsageError(f"{failed}: {describe(exc)}.") from exc
         logging.getLogger("ray.data").setLevel(logging.WARNING)
+        # Ray has no other name for an actor's restarts yet; the lock keeps a version with this one.
+        warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.max_errored_blocks = -1
