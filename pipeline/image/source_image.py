@@ -160,10 +160,9 @@ class SourceImage:
         if isinstance(self.stored, Planes):
             return self._reduced_planes(self.stored, size, part)
         corners = self.scale.to_decoded(part or Box(0, 0, *self.scale.full_size))
-        if exact and self.size[0] * self.size[1] < _EXACT_PIXELS:
-            return self._reduced_in_strips(size, corners, exact=True)
-        if self.to_srgb is not None:
-            return self._reduced_in_strips(size, corners)
+        exact = exact and self.size[0] * self.size[1] < _EXACT_PIXELS
+        if exact or self.to_srgb is not None:
+            return self._reduced_in_strips(size, corners, exact)
         return self._reduced(self.stored, size, corners)
 
     def _reduced_planes(self, planes: Planes, size: Size, part: Box | None) -> Image.Image:
@@ -204,7 +203,7 @@ class SourceImage:
         return reduced if self.orientation is None else reduced.transpose(self.orientation)
 
     def _reduced_in_strips(
-        self, size: Size, corners: tuple[float, float, float, float], exact: bool = False
+        self, size: Size, corners: tuple[float, float, float, float], exact: bool
     ) -> Image.Image:
         """Convert and reduce a few rows at a time, and then all columns."""
         outer = Box.around(corners)
