@@ -13,6 +13,7 @@ icc.py               writes ICC profiles
 heif/                decodes HEIC in a process of its own
 webp.py              decodes WebP by libwebp
 source_image.py      the decoded image
+reduce.py            reduces it to the size that the model sees
 planes.py            an image in 4:2:0 as its own samples
 jpeg_planes.py       a large JPEG as its own samples
 strips.py            full-resolution work in parallel
